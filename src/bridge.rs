@@ -1,0 +1,89 @@
+//! The one place where the synchronous script waits for asynchronous work. It owns the runtime and hears Ctrl-C;
+//! what an interrupt means for a step is the task floor's business.
+
+use crate::effect::Interrupted;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
+
+pub struct Bridge {
+    runtime: Runtime,
+    pressed: watch::Receiver<u32>,
+    /// How many presses have been dealt with.
+    heard: AtomicU32,
+    /// While a change that cannot be cancelled is under way, a press is noted but nothing is dropped.
+    shielded: AtomicBool,
+}
+
+impl Bridge {
+    pub fn new() -> std::io::Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let (press, pressed) = watch::channel(0);
+        runtime.spawn(async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                press.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Self { runtime, pressed, heard: AtomicU32::new(0), shielded: AtomicBool::new(false) })
+    }
+
+    /// Where background work (probes, port-forwards) is spawned.
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// Waits for `work`, unless Ctrl-C comes first and no shield is up.
+    #[expect(clippy::disallowed_methods, reason = "the only block_on of the crate")]
+    pub fn wait<T, E, F>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, F>
+    where
+        F: From<E> + From<Interrupted>,
+    {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                result = work => result.map_err(F::from),
+                () = self.press() => Err(Interrupted.into()),
+            }
+        })
+    }
+
+    /// Whether a press waits to be dealt with.
+    pub fn interrupted(&self) -> bool {
+        *self.pressed.borrow() > self.heard.load(Ordering::SeqCst)
+    }
+
+    /// From here on only a further press interrupts: undo calls this before it begins.
+    pub fn acknowledge(&self) {
+        self.heard.store(*self.pressed.borrow(), Ordering::SeqCst);
+    }
+
+    pub fn shield(&self, up: bool) {
+        self.shielded.store(up, Ordering::SeqCst);
+    }
+
+    async fn press(&self) {
+        let mut pressed = self.pressed.clone();
+        loop {
+            if self.interrupted() && !self.shielded.load(Ordering::SeqCst) {
+                return;
+            }
+            if pressed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_gives_what_the_work_gave() {
+        let bridge = Bridge::new().unwrap();
+        let answer: Result<i32, Interrupted> = bridge.wait(async { Ok::<_, Interrupted>(7) });
+        assert_eq!(answer.unwrap(), 7);
+        assert!(!bridge.interrupted());
+    }
+}

@@ -1,0 +1,147 @@
+//! The door to files. A dry run's planned contents live here too, so that a later read in the same dry run sees
+//! what would be there and never a stale file. What is inside a file is its reader's business.
+
+use crate::effect::{Mode, Permit};
+use miette::Diagnostic;
+use std::collections::HashMap;
+use std::io::{ErrorKind, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
+pub enum FileError {
+    #[error("there is no file `{path}`")]
+    #[diagnostic(code(file::not_found), help("relative paths start at {root}"))]
+    NotFound { path: String, root: String },
+    #[error("`{path}` is not UTF-8 text")]
+    #[diagnostic(code(file::not_text))]
+    NotText { path: String },
+    #[error("cannot {verb} `{path}`: {reason}")]
+    #[diagnostic(code(file::failed))]
+    Failed { verb: &'static str, path: String, reason: String },
+}
+
+/// The files a run may reach, from one root.
+pub struct Files {
+    root: PathBuf,
+    mode: Mode,
+    planned: Mutex<HashMap<PathBuf, Option<String>>>,
+}
+
+impl Files {
+    pub fn new(root: PathBuf, mode: Mode) -> Self {
+        Self { root, mode, planned: Mutex::default() }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a path of a script or a setting leads: from the root, `~/` from the home folder; `.` and `..` folded.
+    pub fn path(&self, path: &str) -> PathBuf {
+        let expanded = match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+            (Some(rest), Some(home)) => Path::new(&home).join(rest),
+            _ => self.root.join(path),
+        };
+        let mut folded = PathBuf::new();
+        for part in expanded.components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    folded.pop();
+                }
+                part => folded.push(part),
+            }
+        }
+        folded
+    }
+
+    /// A text file, as it is or as this dry run planned it.
+    pub fn read(&self, path: &Path) -> Result<String, FileError> {
+        if let Some(planned) = self.planned(path) {
+            return planned.ok_or_else(|| self.not_found(path));
+        }
+        self.read_disk(path)
+    }
+
+    /// A text file as it is on disk, whatever was planned.
+    pub fn read_disk(&self, path: &Path) -> Result<String, FileError> {
+        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => self.not_found(path),
+            _ => failed("read", path, &error),
+        })?;
+        String::from_utf8(bytes).map_err(|_| FileError::NotText { path: path.display().to_string() })
+    }
+
+    pub fn exists(&self, path: &Path) -> bool {
+        self.planned(path).map_or_else(|| path.exists(), |content| content.is_some())
+    }
+
+    /// What a dry run planned for this file: `Some(None)` stands for "removed".
+    pub fn planned(&self, path: &Path) -> Option<Option<String>> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+
+    /// Remembers what a file would hold (`None`: it would be gone). In a live run this does nothing.
+    pub fn foretell(&self, path: &Path, content: Option<String>) {
+        if self.mode == Mode::DryRun {
+            self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), content);
+        }
+    }
+
+    /// Replaces a file whole: written beside it, synced, then renamed over it. Its mode is kept.
+    #[expect(clippy::disallowed_methods, reason = "the door to files")]
+    pub fn write(&self, _: &Permit, path: &Path, content: &str) -> Result<(), FileError> {
+        let write = || -> std::io::Result<()> {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(folder)?;
+            let beside = folder.join(format!(".{}.railrun-{}", path.file_name().unwrap_or_default().to_string_lossy(), std::process::id()));
+            let mut file = std::fs::File::create(&beside)?;
+            let written = file.write_all(content.as_bytes()).and_then(|()| file.sync_all());
+            let kept = std::fs::metadata(path).map(|old| std::fs::set_permissions(&beside, old.permissions()));
+            if let Err(error) = written.and(kept.unwrap_or(Ok(()))).and_then(|()| std::fs::rename(&beside, path)) {
+                let _ = std::fs::remove_file(&beside);
+                return Err(error);
+            }
+            std::fs::File::open(folder)?.sync_all()
+        };
+        write().map_err(|error| failed("write", path, &error))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the door to files")]
+    pub fn remove(&self, _: &Permit, path: &Path) -> Result<(), FileError> {
+        std::fs::remove_file(path).map_err(|error| failed("remove", path, &error))
+    }
+
+    fn not_found(&self, path: &Path) -> FileError {
+        FileError::NotFound { path: path.display().to_string(), root: self.root.display().to_string() }
+    }
+}
+
+fn failed(verb: &'static str, path: &Path, error: &std::io::Error) -> FileError {
+    FileError::Failed { verb, path: path.display().to_string(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_reads_what_it_planned() {
+        let files = Files::new("/nowhere".into(), Mode::DryRun);
+        let path = files.path("a/./b/../c.yaml");
+        assert_eq!(path, Path::new("/nowhere/a/c.yaml"));
+        assert!(matches!(files.read(&path), Err(FileError::NotFound { .. })));
+        files.foretell(&path, Some("x: 1\n".into()));
+        assert_eq!(files.read(&path).unwrap(), "x: 1\n");
+        files.foretell(&path, None);
+        assert!(!files.exists(&path));
+    }
+
+    #[test]
+    fn a_live_run_plans_nothing() {
+        let files = Files::new("/nowhere".into(), Mode::Live);
+        files.foretell(Path::new("/nowhere/x"), Some(String::new()));
+        assert!(!files.exists(Path::new("/nowhere/x")));
+    }
+}

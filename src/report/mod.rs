@@ -1,0 +1,1 @@
+//! Readers of the event stream: a live terminal, plain lines, JSON.

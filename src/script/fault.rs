@@ -1,0 +1,121 @@
+//! One error type for everything a script can meet. It carries a driver's own error into Rhai and out again,
+//! with the place in the script; how it is printed is `engine::report`'s business.
+
+use crate::effect::Interrupted;
+use miette::Diagnostic;
+use rhai::{Dynamic, EvalAltResult, Position};
+use std::fmt::{self, Display};
+use std::sync::Arc;
+
+/// Where in a script a verb was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub source: String,
+    pub position: Position,
+}
+
+/// Any driver's error, cheap to copy, with the place it came from.
+#[derive(Clone)]
+pub struct Fault {
+    diagnostic: Arc<dyn Diagnostic + Send + Sync>,
+    pub origin: Option<Origin>,
+}
+
+impl Fault {
+    pub fn diagnostic(&self) -> &(dyn Diagnostic + Send + Sync) {
+        &*self.diagnostic
+    }
+
+    /// `helm::not_found`; what a script compares with `e.code`.
+    pub fn code(&self) -> String {
+        self.diagnostic.code().map_or_else(|| "error".into(), |code| code.to_string())
+    }
+
+    pub fn help(&self) -> Option<String> {
+        self.diagnostic.help().map(|help| help.to_string())
+    }
+
+    /// The message and its causes, each said once.
+    pub fn message(&self) -> String {
+        let mut text = self.diagnostic.to_string();
+        let mut cause = std::error::Error::source(&*self.diagnostic);
+        while let Some(inner) = cause {
+            let said = inner.to_string();
+            if !text.contains(&said) {
+                text = format!("{text}: {said}");
+            }
+            cause = inner.source();
+        }
+        text
+    }
+
+    /// Pins the place, unless one nearer to the cause is pinned already.
+    #[must_use]
+    pub fn at(mut self, origin: Origin) -> Self {
+        self.origin.get_or_insert(origin);
+        self
+    }
+
+    /// Whether this is about something that is not there: in a check that counts as "no".
+    pub fn is_not_found(&self) -> bool {
+        self.code().ends_with("::not_found")
+    }
+
+    /// Into a Rhai error that scripts can catch.
+    pub fn raise(self) -> Box<EvalAltResult> {
+        let position = self.origin.as_ref().map_or(Position::NONE, |origin| origin.position);
+        EvalAltResult::ErrorRuntime(Dynamic::from(self), position).into()
+    }
+
+    /// Out of a Rhai error, however deeply calls wrapped it.
+    pub fn find(error: &EvalAltResult) -> Option<Self> {
+        match error {
+            EvalAltResult::ErrorRuntime(value, _) => value.clone().try_cast::<Fault>(),
+            EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => Self::find(inner),
+            _ => None,
+        }
+    }
+}
+
+impl<E: Diagnostic + Send + Sync + 'static> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self { diagnostic: Arc::new(error), origin: None }
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code(), self.message())
+    }
+}
+
+/// Whether this error says that the user pressed Ctrl-C.
+pub fn is_interrupt(fault: &Fault) -> bool {
+    fault.code() == Interrupted.code().map(|code| code.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error, Diagnostic)]
+    #[error("no release `x`")]
+    #[diagnostic(code(helm::not_found), help("install it"))]
+    struct NotFound;
+
+    #[test]
+    fn a_drivers_error_keeps_its_code_and_help_through_rhai() {
+        let raised = Fault::from(NotFound).at(Origin { source: "s.rhai".into(), position: Position::new(3, 4) }).raise();
+        let wrapped = EvalAltResult::ErrorInFunctionCall("f".into(), "s.rhai".into(), raised, Position::NONE);
+        let fault = Fault::find(&wrapped).unwrap();
+        assert_eq!((fault.code().as_str(), fault.help().as_deref()), ("helm::not_found", Some("install it")));
+        assert_eq!(fault.origin.as_ref().unwrap().position.line(), Some(3));
+        assert!(fault.is_not_found());
+    }
+}

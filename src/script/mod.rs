@@ -1,0 +1,15 @@
+//! The border between Rust and Rhai: errors, values, secrets and unknowns cross it here and nowhere else.
+
+mod bind;
+mod fault;
+pub mod pending;
+pub mod value;
+mod verb;
+
+pub use bind::{bind, bind_declaring, bind_value, host_of, read, read_value};
+pub use fault::{Fault, Origin, is_interrupt};
+pub use pending::Pending;
+pub use verb::{Kind, Primitive, Verb};
+
+/// What a verb returns; the definition writer matches this name by text.
+pub type RhaiResultOf<T> = Result<T, Box<rhai::EvalAltResult>>;
