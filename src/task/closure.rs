@@ -16,12 +16,14 @@ impl Closure {
         Self { function, context: ctx.store_data() }
     }
 
-    /// Calls it with `argument`, or with nothing where it takes nothing.
+    /// Calls it with nothing, or with `argument` where it takes one.
     #[expect(deprecated, reason = "rhai marks its internals so; the version is pinned")]
     pub fn call(&self, engine: &Engine, argument: Option<Dynamic>) -> RhaiResultOf<Dynamic> {
         let context = self.context.create_context(engine);
-        let arguments: Vec<Dynamic> = argument.into_iter().collect();
-        self.function.call_raw_with_extra_args("closure", &context, None, [], arguments, None)
+        match argument {
+            Some(argument) => self.function.call_raw_with_extra_args("closure", &context, None, [], [argument], None),
+            None => self.function.call_raw(&context, None, []),
+        }
     }
 
     /// The name Rhai gave it: reports find its file by it.

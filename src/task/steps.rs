@@ -92,7 +92,7 @@ impl Walker<'_> {
         if self.done(step)?.is_some_and(|verdict| verdict.holds()) {
             return Ok(Ending::AlreadyDone);
         }
-        if let Err(error) = step.run.call(self.engine, Some(Dynamic::from(self.state.clone()))).or_else(|error| self.without_state(step, error)) {
+        if let Err(error) = step.run.call(self.engine, Some(Dynamic::from(self.state.clone()))) {
             return self.unknown(&error).map_or(Err(error), |after| Ok(Ending::Pending(after)));
         }
         if self.host.dry_run() {
@@ -108,14 +108,6 @@ impl Walker<'_> {
 
     fn ran(&self) -> Ending {
         Ending::Ran { changes: self.host.changes(), summary: None }
-    }
-
-    /// A closure that takes nothing is called with nothing.
-    fn without_state(&self, step: &Step, error: Box<EvalAltResult>) -> RhaiResultOf<Dynamic> {
-        match &*error {
-            EvalAltResult::ErrorFunctionNotFound(name, _) if name.starts_with(step.run.name()) => step.run.call(self.engine, None),
-            _ => Err(error),
-        }
     }
 
     fn done(&self, step: &Step) -> RhaiResultOf<Option<Verdict>> {
