@@ -9,6 +9,7 @@ mod forward;
 mod guard;
 mod kinds;
 mod kubeconfig;
+pub mod compare;
 mod name;
 mod objects;
 
