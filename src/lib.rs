@@ -32,4 +32,5 @@ pub mod report;
 pub mod script;
 pub mod secret;
 pub mod settings;
+pub mod sops;
 pub mod task;
