@@ -23,6 +23,9 @@ pub enum ValueError {
 
 /// Reads a verb's option map. Unknown keys are errors with a "did you mean"; a wrong type names its place.
 pub fn options<T: DeserializeOwned>(map: Map) -> Result<T, Fault> {
+    if let Some(pending) = map.values().find_map(pending_in) {
+        return Err(pending.into());
+    }
     let known = fields::<T>();
     for key in map.keys() {
         if !known.is_empty() && !known.contains(&key.as_str()) {
@@ -165,6 +168,13 @@ mod tests {
         let map = rhai::Engine::new().parse_json(r#"{"values": ["a", 1]}"#, false).unwrap();
         let message = options::<Options>(map).unwrap_err().message();
         assert!(message.starts_with("option `values[1]`"), "{message}");
+    }
+
+    #[test]
+    fn an_unknown_among_the_options_ends_the_preview() {
+        let map = Map::from([("values".into(), Dynamic::from_array(vec![Dynamic::from(Pending::new("step 1"))]))]);
+        let raised = options::<Options>(map).unwrap_err().raise();
+        assert_eq!(Pending::find(&raised), Some(Pending::new("step 1")));
     }
 
     #[test]
