@@ -28,6 +28,12 @@ impl<'e> From<&'e EvalAltResult> for Failure<'e> {
     }
 }
 
+impl<'e> From<&'e Box<EvalAltResult>> for Failure<'e> {
+    fn from(error: &'e Box<EvalAltResult>) -> Self {
+        Failure::Script(error, "")
+    }
+}
+
 impl<'e> From<&'e Fault> for Failure<'e> {
     fn from(fault: &'e Fault) -> Self {
         Failure::Fault(fault)
@@ -62,6 +68,14 @@ pub fn render<'e>(failure: impl Into<Failure<'e>>, scripts: &Sources, style: &St
     }
 }
 
+/// The same in one line, without place and help: why a question could not be asked.
+pub fn in_words(error: &EvalAltResult) -> String {
+    match Fault::find(error) {
+        Some(fault) => fault.message(),
+        None => wording::of_runtime(error.unwrap_inner(), None).message,
+    }
+}
+
 /// Says what `check` found.
 pub fn finding(finding: &Finding, style: &Style) -> Report {
     let sheet = Sheet {
@@ -81,7 +95,7 @@ pub fn finding(finding: &Finding, style: &Style) -> Report {
 }
 
 fn of_rhai(trace: &Trace<'_>, scripts: &Sources, style: &Style) -> Report {
-    let said = wording::of_runtime(trace.cause, &Vocabulary::new(scripts));
+    let said = wording::of_runtime(trace.cause, Some(&Vocabulary::new(scripts)));
     let sheet = Sheet {
         code: said.code,
         severity: Severity::Error,

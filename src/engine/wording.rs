@@ -69,7 +69,7 @@ fn ticks(text: &str) -> String {
 }
 
 /// An error that Rhai raised while a script ran.
-pub fn of_runtime(error: &EvalAltResult, words: &Vocabulary) -> Said {
+pub fn of_runtime(error: &EvalAltResult, words: Option<&Vocabulary>) -> Said {
     use EvalAltResult as E;
     match error {
         E::ErrorParsing(kind, position) => of_syntax(&ParseError(Box::new(kind.clone()), *position)),
@@ -81,7 +81,7 @@ pub fn of_runtime(error: &EvalAltResult, words: &Vocabulary) -> Said {
         E::ErrorIndexNotFound(index, _) => Said::new("script::bounds", format!("there is nothing at `{index}`")),
         E::ErrorFunctionNotFound(signature, _) => of_call(signature, words),
         E::ErrorModuleNotFound(name, _) => Said::new("script::unknown_namespace", format!("there is no namespace `{name}`"))
-            .maybe(nearest(name, words.namespaces()).map(|near| format!("did you mean `{near}`?"))),
+            .maybe(words.and_then(|words| nearest(name, words.namespaces())).map(|near| format!("did you mean `{near}`?"))),
         E::ErrorUnboundThis(_) => Said::new("script::failed", "`this` stands for nothing here"),
         E::ErrorMismatchDataType(expected, actual, _) | E::ErrorMismatchOutputType(expected, actual, _) => of_mismatch(expected, actual),
         E::ErrorIndexingType(kind, _) => Said::new("script::wrong_type", format!("a value of type `{}` cannot be indexed", kind_of(kind))),
@@ -144,7 +144,7 @@ fn of_dot(text: &str) -> Said {
 }
 
 /// A call that fits no function: `upgrade (i64, map)` or `helm::upgrade (…)`.
-fn of_call(signature: &str, words: &Vocabulary) -> Said {
+fn of_call(signature: &str, words: Option<&Vocabulary>) -> Said {
     let (called, given) = signature.split_once(" (").unwrap_or((signature, ""));
     let (namespace, name) = called.rsplit_once("::").unwrap_or(("", called));
     let given = given.trim_end_matches(')').replace("&str | ImmutableString | String", "string");
@@ -153,10 +153,10 @@ fn of_call(signature: &str, words: &Vocabulary) -> Said {
         let kind = given.first().map_or("any", String::as_str);
         return Said::new("script::unknown_property", format!("a value of type `{kind}` has no property `{property}`"));
     }
-    let known = words.overloads(namespace, name);
+    let known = words.map_or(&[][..], |words| words.overloads(namespace, name));
     if known.is_empty() {
         return Said::new("script::unknown_function", format!("there is no function `{called}`"))
-            .maybe(words.suggest(namespace, name).map(|near| format!("did you mean `{near}`?")));
+            .maybe(words.and_then(|words| words.suggest(namespace, name)).map(|near| format!("did you mean `{near}`?")));
     }
     let is_operator = !name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     let message = match given.as_slice() {
