@@ -4,13 +4,26 @@ use crate::host::Host;
 use crate::script::{Fault, Primitive};
 use rhai::Dynamic;
 
+pub mod core;
 pub mod helm;
 pub mod kube;
+pub mod secret;
+pub mod settings;
 pub mod sops;
 pub mod sql;
+#[cfg(test)]
+pub mod trial;
 
 pub fn all() -> Vec<Primitive> {
-    vec![helm::primitive(), kube::primitive(), sops::primitive(), sql::primitive()]
+    vec![
+        core::primitive(),
+        helm::primitive(),
+        kube::primitive(),
+        secret::primitive(),
+        settings::primitive(),
+        sops::primitive(),
+        sql::primitive(),
+    ]
 }
 
 /// What a value given as the subject of evidence stands for, where a primitive knows: a database's own identity.
