@@ -1,6 +1,6 @@
 //! A script's closure, kept so that it can be called after the hook that made it has returned.
 
-use crate::script::RhaiResultOf;
+use crate::script::{RhaiResultOf, swallowed};
 use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
 
 /// A Rhai closure with the imports and constants it was made among. (A bare `FnPtr` is only a name.)
@@ -20,10 +20,12 @@ impl Closure {
     #[expect(deprecated, reason = "rhai marks its internals so; the version is pinned")]
     pub fn call(&self, engine: &Engine, argument: Option<Dynamic>) -> RhaiResultOf<Dynamic> {
         let context = self.context.create_context(engine);
-        match argument {
+        let _ = swallowed::take();
+        let result = match argument {
             Some(argument) => self.function.call_raw_with_extra_args("closure", &context, None, [], [argument], None),
             None => self.function.call_raw(&context, None, []),
-        }
+        };
+        swallowed::raise().and(result)
     }
 
     /// The name Rhai gave it: reports find its file by it.
