@@ -4,6 +4,7 @@ use super::args::{Global, Output, RunArgs};
 use super::exit::Exit;
 use super::{check, setup};
 use crate::effect::Mode;
+use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
 use crate::event::{Event, Phase, RunOutcome, Verdict};
 use crate::host::SharedHost;
@@ -51,11 +52,10 @@ pub fn status(global: &Global) -> Exit {
     on_own_stack(|| {
         let root = setup::root();
         let sources = Sources::new(root.clone());
-        let all =
-            match tasks(&sources).and_then(|all| Ok((all, setup::host(&Global { quiet: true, ..global.clone() }, root, Mode::DryRun)?))) {
-                Ok(found) => found,
-                Err(fault) => return check::fail(global, &sources, &fault),
-            };
+        let all = match tasks(&sources).and_then(|all| Ok((all, setup::host(&Global { quiet: true, ..global.clone() }, root, Mode::DryRun)?))) {
+            Ok(found) => found,
+            Err(fault) => return check::fail(global, &sources, &fault),
+        };
         let (tasks, host) = all;
         let engine = engine(&host, &sources);
         let runner = Runner { host: &host, engine: &engine, tasks: &tasks };
@@ -153,7 +153,7 @@ impl Ready<'_> {
         match catch_unwind(AssertUnwindSafe(|| runner.run(script))) {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(failed)) => {
-                self.explain(&failed);
+                self.explain(script, &failed);
                 failed.outcome
             }
             Err(panic) => {
@@ -165,21 +165,16 @@ impl Ready<'_> {
         }
     }
 
-    fn explain(&self, failed: &Failed) {
-        let style = engine::report::Style { colour: setup::paint(self.global).colour, width: setup::paint(self.global).width };
-        let report = engine::report::render(&failed.error, &self.sources, style);
+    fn explain(&self, script: &Script, failed: &Failed) {
+        let paint = setup::paint(self.global);
+        let style = engine::report::Style { colour: paint.colour, width: paint.width, redactor: self.host.redactor.clone() };
+        let report = engine::report::render(Failure::Script(&failed.error, &script.name), &self.sources, &style);
         let mut rendered = report.rendered.trim_end().to_owned();
         if let Some(walk) = &failed.walk {
             rendered.push('\n');
             rendered.push_str(&where_things_stand(walk));
         }
-        self.host.events.emit(&Event::Failure {
-            code: report.code,
-            message: report.message,
-            help: report.help,
-            place: report.place,
-            rendered,
-        });
+        self.host.events.emit(&Event::Failure { code: report.code, message: report.message, help: report.help, place: report.place, rendered });
     }
 }
 
@@ -227,11 +222,7 @@ fn find(sources: &Sources, all: &[Script], name: &str) -> Result<Script, Fault> 
             let help = near.map_or_else(|| "`railrun list` shows the tasks".to_owned(), |near| format!("did you mean `{near}`?"));
             Err(RunError::Unknown { name: name.to_owned(), help }.into())
         }
-        _ => Err(RunError::Ambiguous {
-            name: name.to_owned(),
-            found: found.iter().map(|script| script.name.clone()).collect::<Vec<_>>().join(", "),
-        }
-        .into()),
+        _ => Err(RunError::Ambiguous { name: name.to_owned(), found: found.iter().map(|script| script.name.clone()).collect::<Vec<_>>().join(", ") }.into()),
     }
 }
 
