@@ -1,6 +1,7 @@
 //! The Kubernetes API, and the only place that names the `kube` crate. It knows objects, pods and streams; what
 //! they mean for a release or a database is the primitives' business.
 
+pub mod compare;
 mod connect;
 mod diagnose;
 mod error;
@@ -9,7 +10,6 @@ mod forward;
 mod guard;
 mod kinds;
 mod kubeconfig;
-pub mod compare;
 mod name;
 mod objects;
 

@@ -1,8 +1,8 @@
 //! From a file to something that can be run: load, resolve imports, check, report. Running it is the task floor's
 //! business; what a verb does is the primitives'.
 
-mod finding;
 pub mod docs;
+mod finding;
 mod header;
 mod load;
 pub mod profile;
@@ -13,7 +13,7 @@ mod sources;
 mod testing;
 pub mod wording;
 
-pub use header::TaskHeader;
 pub use finding::{Finding, check};
+pub use header::TaskHeader;
 pub use load::{LoadError, Script, all, load};
 pub use sources::{Source, Sources};

@@ -5,6 +5,7 @@ mod fault;
 pub mod pending;
 pub mod secret;
 pub mod swallowed;
+pub mod target;
 pub mod value;
 mod verb;
 
