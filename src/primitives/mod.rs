@@ -7,6 +7,7 @@ use rhai::Dynamic;
 pub mod core;
 pub mod helm;
 pub mod kube;
+pub mod probe;
 pub mod secret;
 pub mod settings;
 pub mod sops;
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Primitive> {
         core::primitive(),
         helm::primitive(),
         kube::primitive(),
+        probe::primitive(),
         secret::primitive(),
         settings::primitive(),
         sops::primitive(),
