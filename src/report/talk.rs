@@ -211,7 +211,7 @@ fn marked(paint: Paint, mark: Mark, text: &str) -> Vec<String> {
 
 fn changed(changes: usize, dry_run: bool) -> String {
     match (changes, dry_run) {
-        (0, _) => "unchanged".to_owned(),
+        (0, _) => String::new(),
         (1, true) => "1 change".to_owned(),
         (n, true) => format!("{n} changes"),
         (n, false) => format!("{n} changed"),
