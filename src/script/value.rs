@@ -50,10 +50,16 @@ fn unknown_option(key: &str, known: &[&str]) -> ValueError {
     ValueError::Option { message: format!("unknown option `{key}`"), help: Some(help) }
 }
 
-/// The known word most like `word`, if one is near.
+/// The known word most like `word`, if one is near: a slip or two of the finger, or one the beginning of the other.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let scored = known.into_iter().map(|known| (strsim::jaro_winkler(known, word), known));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+    let slips = (word.chars().count() / 3).max(1);
+    let near = |known: &str| {
+        let (word, known) = (word.to_lowercase(), known.to_lowercase());
+        let begins = word.len().min(known.len()) >= 3 && (known.starts_with(&word) || word.starts_with(&known));
+        begins || strsim::damerau_levenshtein(&known, &word) <= slips
+    };
+    let scored = known.into_iter().filter(|known| near(known)).map(|known| (strsim::jaro_winkler(known, word), known));
+    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 /// A verb's answer as a script sees it.
