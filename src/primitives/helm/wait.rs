@@ -4,7 +4,7 @@ use super::driver::Helm;
 use super::error::HelmError;
 use super::manifest::Object;
 use super::release::ReleaseName;
-use crate::cluster::{ClusterError, Name};
+use crate::cluster::{ClusterError, Name, Waiting};
 use std::time::Duration;
 
 impl Helm<'_> {
@@ -16,7 +16,12 @@ impl Helm<'_> {
         }
         self.host.bridge.shield(false);
         let what = release.to_string();
-        let heard = |ready: usize, total: usize| self.host.events.progress(&what, ready as u64, Some(total as u64), "workloads");
+        let heard = |waiting: &Waiting<'_>| {
+            self.host.events.progress(&what, waiting.ready as u64, Some(waiting.total as u64), "workloads");
+            if let Some(sign) = waiting.warning {
+                self.host.events.warn(sign.cause.clone());
+            }
+        };
         self.cluster.wait_ready(&names, deadline, heard).await.map_err(|cause| not_ready(release, cause))
     }
 }
