@@ -114,7 +114,9 @@ impl Talk {
     fn step_ended(&self, state: &State, name: &str, ending: &Ending, elapsed: Duration) {
         let (mark, middle) = match ending {
             Ending::AlreadyDone => (Mark::Yes, "already done".to_owned()),
-            Ending::Ran { changes, summary } => (if state.dry_run { Mark::Changed } else { Mark::Yes }, summary.clone().unwrap_or_else(|| changed(*changes, state.dry_run))),
+            Ending::Ran { changes, summary } => {
+                (if state.dry_run { Mark::Changed } else { Mark::Yes }, summary.clone().unwrap_or_else(|| changed(*changes, state.dry_run)))
+            }
             Ending::Pending(_) => (Mark::Plain, String::new()),
             Ending::Failed => (Mark::No, "failed".to_owned()),
         };
@@ -184,7 +186,9 @@ impl Listener for Talk {
                 self.say(state, &self.paint.dim(&format!("    = {verb} {target}: unchanged")));
             }
             Event::ChangePlanned { verb, target, diff } => self.change(state, Mark::Changed, verb, target, diff),
-            Event::ChangeIntent { verb, target, diff } if self.verbosity == Verbosity::Verbose => self.change(state, Mark::Changed, verb, target, diff),
+            Event::ChangeIntent { verb, target, diff } if self.verbosity == Verbosity::Verbose => {
+                self.change(state, Mark::Changed, verb, target, diff)
+            }
             Event::ChangeIntent { verb, target, .. } => {
                 if let Some(bar) = &state.bar {
                     bar.set_message(self.redactor.redact(&format!("{verb} {target}")));
