@@ -29,6 +29,6 @@ pub fn all() -> Vec<Primitive> {
 }
 
 /// What a value given as the subject of evidence stands for, where a primitive knows: a database's own identity.
-pub fn identity_of(_host: &Host, _subject: &Dynamic) -> Result<Option<String>, Fault> {
-    Ok(None)
+pub fn identity_of(host: &Host, subject: &Dynamic) -> Result<Option<String>, Fault> {
+    sql::identity_of(host, subject)
 }

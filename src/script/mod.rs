@@ -7,6 +7,7 @@ pub mod pending;
 pub mod reveal;
 pub mod secret;
 pub mod swallowed;
+pub mod target;
 pub mod value;
 mod verb;
 
