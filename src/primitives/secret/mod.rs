@@ -23,36 +23,43 @@ mod verbs {
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
-    pub fn format_1(ctx: NativeCallContext, template: &str, a: Dynamic) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a])
+    pub fn format_1(ctx: NativeCallContext, template: &str, one: Dynamic) -> RhaiResultOf<Dynamic> {
+        compose(&ctx, template, &[one])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
-    pub fn format_2(ctx: NativeCallContext, template: &str, a: Dynamic, b: Dynamic) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b])
+    pub fn format_2(ctx: NativeCallContext, template: &str, one: Dynamic, two: Dynamic) -> RhaiResultOf<Dynamic> {
+        compose(&ctx, template, &[one, two])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
-    pub fn format_3(ctx: NativeCallContext, template: &str, a: Dynamic, b: Dynamic, c: Dynamic) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b, c])
+    pub fn format_3(ctx: NativeCallContext, template: &str, one: Dynamic, two: Dynamic, three: Dynamic) -> RhaiResultOf<Dynamic> {
+        compose(&ctx, template, &[one, two, three])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
-    pub fn format_4(ctx: NativeCallContext, template: &str, a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b, c, d])
+    pub fn format_4(
+        ctx: NativeCallContext,
+        template: &str,
+        one: Dynamic,
+        two: Dynamic,
+        three: Dynamic,
+        four: Dynamic,
+    ) -> RhaiResultOf<Dynamic> {
+        compose(&ctx, template, &[one, two, three, four])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
     pub fn format_5(
         ctx: NativeCallContext,
         template: &str,
-        a: Dynamic,
-        b: Dynamic,
-        c: Dynamic,
-        d: Dynamic,
-        e: Dynamic,
+        one: Dynamic,
+        two: Dynamic,
+        three: Dynamic,
+        four: Dynamic,
+        five: Dynamic,
     ) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b, c, d, e])
+        compose(&ctx, template, &[one, two, three, four, five])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
@@ -60,14 +67,14 @@ mod verbs {
     pub fn format_6(
         ctx: NativeCallContext,
         template: &str,
-        a: Dynamic,
-        b: Dynamic,
-        c: Dynamic,
-        d: Dynamic,
-        e: Dynamic,
-        f: Dynamic,
+        one: Dynamic,
+        two: Dynamic,
+        three: Dynamic,
+        four: Dynamic,
+        five: Dynamic,
+        six: Dynamic,
     ) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b, c, d, e, f])
+        compose(&ctx, template, &[one, two, three, four, five, six])
     }
 
     /// Joins secrets and texts into one secret.
