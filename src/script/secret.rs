@@ -1,10 +1,10 @@
 //! Secrets as scripts hold them: they print as `[secret]`, compare with each other, go into verbs, and never become
 //! part of a text. Where they come from is the primitives' business.
 
-use crate::script::{Fault, Pending, RhaiResultOf, host_of, swallowed};
+use crate::script::{Fault, Pending, RhaiResultOf, host_of, swallowed, value};
 use crate::secret::Secret;
 use miette::Diagnostic;
-use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
+use rhai::{Dynamic, Engine, NativeCallContext};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -27,8 +27,8 @@ fn not_text(secret: &Secret) -> Fault {
     SecretUse::NotText { origin: secret.origin().to_owned() }.into()
 }
 
-fn not_comparable(secret: &Secret) -> Box<EvalAltResult> {
-    Fault::from(SecretUse::NotComparable { origin: secret.origin().to_owned() }).raise()
+fn not_comparable(secret: &Secret) -> RhaiResultOf<bool> {
+    Err(Fault::from(SecretUse::NotComparable { origin: secret.origin().to_owned() }).raise())
 }
 
 /// Makes the type known, with everything a script may do with it.
@@ -61,8 +61,8 @@ fn register_comparisons(engine: &mut Engine) {
     engine.register_fn("==", |ctx: NativeCallContext, left: Secret, right: Secret| equal(&ctx, &left, &right));
     engine.register_fn("!=", |ctx: NativeCallContext, left: Secret, right: Secret| equal(&ctx, &left, &right).map(|equal| !equal));
     for operator in ["==", "!="] {
-        engine.register_fn(operator, |left: Secret, _: Dynamic| -> RhaiResultOf<bool> { Err(not_comparable(&left)) });
-        engine.register_fn(operator, |_: Dynamic, right: Secret| -> RhaiResultOf<bool> { Err(not_comparable(&right)) });
+        engine.register_fn(operator, |left: Secret, _: Dynamic| not_comparable(&left));
+        engine.register_fn(operator, |_: Dynamic, right: Secret| not_comparable(&right));
         engine.register_fn(operator, |_: Secret, right: Pending| -> RhaiResultOf<bool> { Err(right.raise()) });
         engine.register_fn(operator, |left: Pending, _: Secret| -> RhaiResultOf<bool> { Err(left.raise()) });
     }
@@ -89,7 +89,7 @@ fn has(ctx: &NativeCallContext, secret: &Secret, text: &str) -> RhaiResultOf<boo
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Dynamic::deserialize(deserializer)?;
-        let found = value.type_name();
+        let found = value::kind(&value);
         let refuse = || D::Error::custom(format!("a secret is expected, such as sops::secret(…), not {found}"));
         value.clone().try_cast::<Secret>().ok_or_else(refuse)
     }
@@ -98,7 +98,6 @@ impl<'de> Deserialize<'de> for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::value;
 
     fn eval(script: &str) -> RhaiResultOf<Dynamic> {
         let mut engine = Engine::new();
@@ -148,6 +147,6 @@ mod tests {
         assert_eq!(options.password.unwrap().reveal().unwrap(), "hunter22");
         assert!(value::options::<Options>(map("#{}")).unwrap().password.is_none());
         let message = value::options::<Options>(map("#{password: \"x\"}")).unwrap_err().message();
-        assert_eq!(message, "option `password`: a secret is expected, such as sops::secret(…), not string");
+        assert_eq!(message, "option `password`: a secret is expected, such as sops::secret(…), not a text");
     }
 }

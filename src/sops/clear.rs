@@ -52,17 +52,23 @@ impl Clear {
         Ok(changed)
     }
 
+    /// The same file with nothing in it.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { value: super::empty(), ..self.clone() }
+    }
+
     /// What differs. Encrypted values are named, never shown.
     pub fn diff(&self, after: &Clear) -> Diff {
         let (before_leaves, after_leaves) = (self.leaves(), after.leaves());
         let before = |key: &Key| before_leaves.iter().find(|(known, _)| known == key).map(|(_, value)| *value);
         let gone = before_leaves.iter().filter(|(key, _)| after.get(key).is_none());
-        let diff = gone.fold(Diff::new(), |diff, (key, value)| diff.field(key.to_string(), self.shown(key, value), None));
+        let diff = gone.fold(Diff::new(), |diff, (key, value)| diff.field(key.to_string(), Some(self.shown(key, value)), None));
         after_leaves.iter().filter(|(key, value)| before(key) != Some(value)).fold(diff, |diff, (key, value)| {
             if after.encrypts(key) {
                 diff.secret(key.to_string(), before(key).is_some())
             } else {
-                diff.field(key.to_string(), before(key).and_then(|old| self.shown(key, old)), after.shown(key, value))
+                diff.field(key.to_string(), before(key).map(|old| self.shown(key, old)), Some(after.shown(key, value)))
             }
         })
     }
@@ -97,8 +103,8 @@ impl Clear {
         value
     }
 
-    fn shown(&self, key: &Key, value: &Value) -> Option<String> {
-        if self.encrypts(key) { Some("[secret]".into()) } else { Some(text(value).unwrap_or_else(|| "null".into())) }
+    fn shown(&self, key: &Key, value: &Value) -> String {
+        if self.encrypts(key) { "[secret]".into() } else { text(value).unwrap_or_else(|| "null".into()) }
     }
 }
 
@@ -120,7 +126,7 @@ fn collect<'v>(at: &Key, value: &'v Value, found: &mut Vec<(Key, &'v Value)>) {
 }
 
 /// A single value as text; `None` for a map, a list or nothing.
-pub(super) fn text(value: &Value) -> Option<String> {
+pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
