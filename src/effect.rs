@@ -11,6 +11,14 @@ use std::fmt::{self, Display};
 #[derive(Debug)]
 pub struct Permit(());
 
+#[cfg(test)]
+impl Permit {
+    /// For the tests of a driver below [`change`].
+    pub fn for_tests() -> Self {
+        Self(())
+    }
+}
+
 /// Whether differences are applied or only shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

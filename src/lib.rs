@@ -30,5 +30,6 @@ pub mod report;
 pub mod script;
 pub mod secret;
 pub mod settings;
+pub mod sops;
 pub mod task;
 pub mod webdav;

@@ -1,2 +1,5 @@
 //! The process: hands everything to `cli` and exits with what it says.
-fn main() {}
+
+fn main() -> railrun::cli::Exit {
+    railrun::cli::main()
+}

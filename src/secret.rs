@@ -99,6 +99,16 @@ impl Redactor {
     }
 }
 
+/// Whether a value called like this (`adminPassword`, `GITEA_TOKEN`) should not be shown. What only *names* a secret
+/// (`existingSecret`, `passwordKey`, `secretName`) may be.
+pub fn looks_secret(name: &str) -> bool {
+    const WORDS: [&str; 9] = ["password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "private_key", "credential"];
+    const NAMES: [&str; 6] = ["name", "ref", "path", "file", "type", "secretkey"];
+    let lower = name.to_lowercase();
+    let names_one = lower.starts_with("existing") || NAMES.iter().any(|end| lower.ends_with(end)) || name.ends_with("Key");
+    WORDS.iter().any(|word| lower.contains(word)) && !names_one
+}
+
 /// A value as it may appear in output: itself, JSON-escaped, URL-escaped, base64 in both alphabets.
 fn forms(value: &str) -> Vec<String> {
     let json = serde_json::to_string(value).unwrap_or_default();
@@ -131,6 +141,16 @@ mod tests {
         redactor.learn("p\"w/d+1!");
         for form in ["p\"w/d+1!", "p\\\"w/d+1!", "p%22w%2Fd%2B1%21", "cCJ3L2QrMSE=", "cCJ3L2QrMSE"] {
             assert_eq!(redactor.redact(&format!("<{form}>")).replace('=', ""), "<[secret]>", "{form}");
+        }
+    }
+
+    #[test]
+    fn a_name_tells_a_secret_from_what_only_names_one() {
+        for name in ["password", "adminPassword", "PGPOOL_ADMIN_PASSWORD", "SECRET_KEY", "passwords", "PASSWD", "apiToken"] {
+            assert!(looks_secret(name), "{name}");
+        }
+        for name in ["existingSecret", "existingSecretPasswordKey", "secretName", "username", "PASSWORD_FILE", "secretKeyRef", "HOST"] {
+            assert!(!looks_secret(name), "{name}");
         }
     }
 

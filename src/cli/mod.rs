@@ -1,1 +1,37 @@
-//! What the user typed, and what the process answers: arguments, exit codes, nothing else.
+//! What the user typed, and what the process answers. Each command is a file; none of them carries out anything itself.
+
+mod args;
+mod check;
+mod docs;
+mod doctor;
+mod exit;
+mod list;
+mod run;
+mod setup;
+
+pub use exit::Exit;
+
+use args::{Args, Command};
+use clap::Parser;
+
+/// Runs the process's command line.
+pub fn main() -> Exit {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return exit::usage(&error),
+    };
+    let global = &args.global;
+    match args.command {
+        None => match args.script {
+            Some(script) => run::scripts(global, &[script], &args.run),
+            None => exit::usage(&args::help()),
+        },
+        Some(Command::Run { tasks, run }) => run::scripts(global, &tasks, &run),
+        Some(Command::List) => list::list(global),
+        Some(Command::Status) => run::status(global),
+        Some(Command::Check { scripts }) => check::check(global, &scripts),
+        Some(Command::Doctor) => doctor::doctor(global),
+        Some(Command::Docs { verb, markdown }) => docs::docs(verb.as_deref(), markdown),
+        Some(Command::Completions { shell }) => docs::completions(shell),
+    }
+}

@@ -1,28 +1,40 @@
 //! The Kubernetes API, and the only place that names the `kube` crate. It knows objects, pods and streams; what
 //! they mean for a release or a database is the primitives' business.
 
+mod connect;
+mod diagnose;
+mod error;
+mod exec;
+mod forward;
+mod guard;
+mod kinds;
+mod kubeconfig;
+pub mod compare;
 mod name;
+mod objects;
 
+pub use diagnose::{Diagnosis, NotReady};
+pub use error::ClusterError;
+pub use exec::ExecStream;
+pub use forward::Forward;
+pub use kinds::Kind;
+pub use kubeconfig::Kubeconfig;
 pub use name::{KindName, Name, NameError, PodName};
+pub use objects::MANAGER;
 
-use crate::effect::{Interrupted, Mode, Permit};
-use crate::settings::Environment;
-use miette::Diagnostic;
-use serde_json::Value;
-
-#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
-pub enum ClusterError {
-    #[error("cannot reach the cluster: {reason}")]
-    #[diagnostic(code(kube::unreachable), help("{help}"))]
-    Unreachable { reason: String, help: String },
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Interrupted(#[from] Interrupted),
-}
+use kinds::Kinds;
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// One cluster, connected.
 pub struct Cluster {
     uid: String,
+    kubeconfig: Kubeconfig,
+    /// Speaks to the API; in a dry run it sends nothing that could alter.
+    api: kube::Client,
+    /// Opens tunnels into pods; in a dry run only for what was declared to read.
+    tunnels: kube::Client,
+    kinds: Mutex<Option<Arc<Kinds>>>,
 }
 
 /// What a command in a pod left.
@@ -34,44 +46,19 @@ pub struct Executed {
 }
 
 impl Cluster {
-    pub async fn connect(_environment: &Environment, _mode: Mode) -> Result<Self, ClusterError> {
-        Err(ClusterError::Unreachable { reason: "not written yet".into(), help: String::new() })
-    }
-
     /// The UID of `kube-system`: which cluster this is, whatever its context is called.
     pub fn uid(&self) -> &str {
         &self.uid
     }
 
-    /// An object as JSON, `None` where it (or its namespace, or its kind) is not there.
-    pub async fn get(&self, _name: &Name) -> Result<Option<Value>, ClusterError> {
-        unimplemented!()
+    /// The kubeconfig and context that lead here.
+    pub fn kubeconfig(&self) -> &Kubeconfig {
+        &self.kubeconfig
     }
 
-    pub async fn list(&self, _kind: &KindName, _labels: Option<&str>) -> Result<Vec<Value>, ClusterError> {
-        unimplemented!()
-    }
-
-    /// What a server-side apply would make of `object`; nothing is stored.
-    pub async fn preview_apply(&self, _object: &Value, _manager: &str, _force: bool) -> Result<Value, ClusterError> {
-        unimplemented!()
-    }
-
-    pub async fn apply(&self, _: &Permit, _object: &Value, _manager: &str, _force: bool) -> Result<Value, ClusterError> {
-        unimplemented!()
-    }
-
-    /// A JSON merge patch.
-    pub async fn patch(&self, _: &Permit, _name: &Name, _patch: &Value) -> Result<Value, ClusterError> {
-        unimplemented!()
-    }
-
-    pub async fn exec(&self, _: &Permit, _pod: &PodName, _command: &[String], _stdin: &[u8]) -> Result<Executed, ClusterError> {
-        unimplemented!()
-    }
-
-    /// A command in a pod that only reads.
-    pub async fn exec_read(&self, _pod: &PodName, _command: &[String], _stdin: &[u8]) -> Result<Executed, ClusterError> {
-        unimplemented!()
+    /// What a child program such as helm must find in its environment to speak to this cluster.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let path = self.kubeconfig.path().to_string_lossy().into_owned();
+        vec![("KUBECONFIG".into(), path), ("HELM_KUBECONTEXT".into(), self.kubeconfig.context.clone())]
     }
 }

@@ -13,6 +13,7 @@ const READS: &[(&str, &[&str], Option<&str>)] = &[
     ("helm", &["version"], None),
     ("helm", &["upgrade"], Some("--dry-run=server")),
     ("sops", &["decrypt"], None),
+    ("sops", &["encrypt", "--input-type", "yaml", "--output-type", "yaml", "--filename-override"], None),
     ("sops", &["filestatus"], None),
     ("sops", &["--version"], None),
     ("git", &["status"], None),
@@ -26,8 +27,15 @@ const READS: &[(&str, &[&str], Option<&str>)] = &[
     ("age", &["--version"], None),
 ];
 
+/// Words that make a reading program write a file.
+const WRITES: &[(&str, &[&str])] = &[("sops", &["-i", "--in-place", "--output"]), ("git", &["--output"])];
+
 pub(super) fn only_reads(command: &Command) -> bool {
     let program = command.program.rsplit('/').next().unwrap_or_default();
+    let writes = |word: &str| WRITES.iter().any(|(name, words)| program == *name && words.contains(&word));
+    if command.args.iter().any(|arg| writes(arg.split('=').next().unwrap_or_default())) {
+        return false;
+    }
     READS.iter().any(|(name, words, also)| {
         program == *name
             && command.args.len() >= words.len()
@@ -52,5 +60,7 @@ mod tests {
         assert!(!only_reads(&Command::new("git", ["commit"])));
         assert!(!only_reads(&Command::new("kubectl", ["get", "pods"])));
         assert!(!only_reads(&Command::new("sops", ["set", "a"])));
+        assert!(!only_reads(&Command::new("sops", ["decrypt", "-i", "a"])));
+        assert!(!only_reads(&Command::new("git", ["diff", "--output=a"])));
     }
 }

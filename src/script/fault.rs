@@ -70,7 +70,7 @@ impl Fault {
     /// Out of a Rhai error, however deeply calls wrapped it.
     pub fn find(error: &EvalAltResult) -> Option<Self> {
         match error {
-            EvalAltResult::ErrorRuntime(value, _) => value.clone().try_cast::<Fault>(),
+            EvalAltResult::ErrorRuntime(value, _) | EvalAltResult::ErrorTerminated(value, _) => value.clone().try_cast::<Fault>(),
             EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => Self::find(inner),
             _ => None,
         }

@@ -69,6 +69,21 @@ pub fn pending_in(value: &Dynamic) -> Option<Pending> {
     value.read_lock::<rhai::Array>().and_then(|array| array.iter().find_map(pending_in))
 }
 
+/// A value as plain data, for keeping or comparing: a secret is its reference, anything opaque its type's name.
+pub fn plain(value: &Dynamic) -> serde_json::Value {
+    use serde_json::Value;
+    if let Some(secret) = value.clone().try_cast::<crate::secret::Secret>() {
+        return Value::String(format!("[secret {}]", secret.origin()));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.iter().map(|(key, value)| (key.to_string(), plain(value))).collect();
+    }
+    if let Some(array) = value.read_lock::<rhai::Array>() {
+        return array.iter().map(plain).collect();
+    }
+    rhai::serde::from_dynamic::<Value>(value).unwrap_or_else(|_| Value::String(value.type_name().to_owned()))
+}
+
 /// Whether an answer says "nothing": `()`, `false` or an empty list.
 pub fn is_nothing(value: &Dynamic) -> bool {
     value.is_unit() || value.as_bool().is_ok_and(|flag| !flag) || value.read_lock::<rhai::Array>().is_some_and(|array| array.is_empty())

@@ -3,9 +3,8 @@
 set -euo pipefail
 etc=/opt/bitnami/valkey/etc
 umask 077
-cat /opt/bitnami/valkey/mounted-etc/{valkey,primary}.conf >"$etc/valkey.conf"
+for file in valkey primary; do echo "$(</opt/bitnami/valkey/mounted-etc/$file.conf)"; done >"$etc/valkey.conf"
 {
-  echo
   echo "port $VALKEY_PORT"
   if [[ -n ${VALKEY_PASSWORD_FILE:-} ]]; then
     echo "requirepass $(<"$VALKEY_PASSWORD_FILE")"

@@ -3,9 +3,8 @@
 set -euo pipefail
 etc=/opt/bitnami/valkey/etc
 umask 077
-cat /opt/bitnami/valkey/mounted-etc/{valkey,replica}.conf >"$etc/valkey.conf"
+for file in valkey replica; do echo "$(</opt/bitnami/valkey/mounted-etc/$file.conf)"; done >"$etc/valkey.conf"
 {
-  echo
   echo "port $VALKEY_PORT"
   echo "replicaof $VALKEY_PRIMARY_HOST $VALKEY_PRIMARY_PORT_NUMBER"
   if [[ -n ${VALKEY_PASSWORD_FILE:-} ]]; then

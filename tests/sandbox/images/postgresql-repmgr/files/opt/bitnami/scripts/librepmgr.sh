@@ -17,6 +17,14 @@ partners_alive() {
   echo $n
 }
 
+# All stopped together: every partner answers and none runs repmgrd, which only starts once its node has joined.
+nobody_will_promote() {
+  local host
+  for host in $(partners); do
+    [[ $(ask "$host" "$REPMGR_PRIMARY_PORT" 'select repmgr.repmgrd_is_running()') == f ]] || return 1
+  done
+}
+
 live_primary() { # prints the host of a partner that is primary, or nothing
   local host
   for host in $(partners); do

@@ -13,6 +13,7 @@ rejoin_former_primary() {
     primary=$(live_primary)
     [[ -z $primary ]] || break
     [[ $i -lt 4 || $(partners_alive) != 0 ]] || break
+    ! nobody_will_promote || break
     sleep 1
   done
   if [[ -n $primary ]]; then become_standby "$primary"; else become_primary; fi

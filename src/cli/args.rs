@@ -1,0 +1,102 @@
+//! The command line's shape.
+
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Carries out the tasks of a platform workplan: helm, kube, SQL, secrets and backups as one.
+#[derive(Debug, Parser)]
+#[command(name = "railrun", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub struct Args {
+    /// The script to run (`railrun scripts/t02-gitea-migrate.rhai`).
+    pub script: Option<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct RunArgs {
+    /// Show what would change, as differences; change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Global {
+    /// The environment of `railrun.yaml` to work on.
+    #[arg(long, global = true, env = "RAILRUN_ENV", value_name = "NAME")]
+    pub env: Option<String>,
+    /// Override a setting: `--set gitea.url=http://localhost:3000`.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The kubeconfig to use (otherwise: the environment's, $KUBECONFIG, ~/.kube/config, k3s's own).
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Answer yes where a protected environment asks.
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+    /// Only warnings, failures and the result.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Every change and every unchanged thing, differences in full.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORM")]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run tasks by id or file, in the order of their `needs` and `after`.
+    Run {
+        #[arg(required = true, value_name = "TASK")]
+        tasks: Vec<String>,
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// The tasks that there are; nothing is evaluated.
+    List,
+    /// Which tasks are done, asked of the cluster, and what each still misses.
+    Status,
+    /// Find mistakes before anything runs; no cluster needed.
+    Check {
+        #[arg(value_name = "SCRIPT")]
+        scripts: Vec<PathBuf>,
+    },
+    /// Which programs and connections are found, and what each is for.
+    Doctor,
+    /// What a verb does, takes and gives (all of them without VERB).
+    Docs {
+        verb: Option<String>,
+        /// The whole reference as Markdown.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// A completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
+}
+
+/// The help, as clap shows it when nothing was asked for.
+pub fn help() -> clap::Error {
+    let mut command = Args::command();
+    let text = command.render_help();
+    clap::Error::raw(clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, text)
+}

@@ -1,0 +1,63 @@
+//! `railrun check`, and the same check before every run; also how a failure outside a run is shown.
+
+use super::args::{Global, Output};
+use super::exit::Exit;
+use super::{run, setup};
+use crate::engine::{self, Finding, Script, Sources};
+use crate::script::Fault;
+use std::io::Write;
+use std::path::PathBuf;
+
+pub fn check(global: &Global, paths: &[PathBuf]) -> Exit {
+    let sources = Sources::new(setup::root());
+    let loaded = if paths.is_empty() { run::tasks(&sources) } else { paths.iter().map(|path| engine::load(&sources, path)).collect() };
+    let scripts = match loaded {
+        Ok(scripts) => scripts,
+        Err(fault) => {
+            fail(global, &sources, &fault);
+            return Exit::Usage;
+        }
+    };
+    if !passes(global, &sources, &scripts) {
+        return Exit::Usage;
+    }
+    if global.output == Output::Text && !global.quiet {
+        let _ = writeln!(std::io::stderr(), "{} scripts checked: nothing found", scripts.len());
+    }
+    Exit::Done
+}
+
+/// Whether scripts may run. Everything found is shown, warnings too.
+pub fn passes(global: &Global, sources: &Sources, scripts: &[Script]) -> bool {
+    let findings = engine::check(sources, scripts);
+    for finding in &findings {
+        say(global, sources, finding);
+    }
+    !findings.iter().any(Finding::is_error)
+}
+
+fn say(global: &Global, sources: &Sources, finding: &Finding) {
+    let report = engine::report::finding(finding, sources, style(global));
+    show(global, &report);
+}
+
+/// Shows a failure that has no run around it.
+pub fn fail(global: &Global, sources: &Sources, fault: &Fault) -> Exit {
+    let report = engine::report::fault(fault, sources, style(global));
+    show(global, &report);
+    if fault.code().starts_with("settings::") || fault.code().starts_with("script::") || fault.code() == "task::not_found" { Exit::Usage } else { Exit::Failed }
+}
+
+fn show(global: &Global, report: &engine::report::Report) {
+    if global.output == Output::Json {
+        let line = serde_json::json!({"v": 1, "event": "failure", "code": report.code, "message": report.message, "help": report.help, "place": report.place});
+        let _ = writeln!(std::io::stdout(), "{line}");
+    } else {
+        let _ = writeln!(std::io::stderr(), "{}", report.rendered.trim_end());
+    }
+}
+
+fn style(global: &Global) -> engine::report::Style {
+    let paint = setup::paint(global);
+    engine::report::Style { colour: paint.colour, width: paint.width }
+}

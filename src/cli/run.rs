@@ -1,0 +1,267 @@
+//! `railrun SCRIPT`, `railrun run` and `railrun status`: find the scripts, check them, hand them to the task floor.
+
+use super::args::{Global, Output, RunArgs};
+use super::exit::Exit;
+use super::{check, setup};
+use crate::effect::Mode;
+use crate::engine::{self, Script, Sources};
+use crate::event::{Event, Phase, RunOutcome, Verdict};
+use crate::host::SharedHost;
+use crate::report::Paint;
+use crate::script::Fault;
+use crate::task::{self, Failed, Runner, id_of};
+use miette::Diagnostic;
+use std::io::{BufRead, IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// A run gets a stack of its own: deep scripts must not overflow the main thread's.
+const STACK: usize = 64 << 20;
+
+#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
+enum RunError {
+    #[error("no task or script is called `{name}`")]
+    #[diagnostic(code(task::not_found))]
+    Unknown {
+        name: String,
+        #[help]
+        help: String,
+    },
+    #[error("`{name}` is meant by several tasks: {found}")]
+    #[diagnostic(code(task::ambiguous), help("name the script's file"))]
+    Ambiguous { name: String, found: String },
+    #[error("the environment `{environment}` is protected")]
+    #[diagnostic(code(environment::protected), help("look at `--dry-run` first, then answer yes at the prompt or pass `--yes`"))]
+    Protected { environment: String },
+    #[error("railrun stumbled: {0}")]
+    #[diagnostic(code(railrun::panic), help("this is a fault of railrun, not of your script; the same command may be run again"))]
+    Panic(String),
+}
+
+/// Runs scripts named by file or by task id.
+pub fn scripts(global: &Global, names: &[String], run: &RunArgs) -> Exit {
+    on_own_stack(|| match prepare(global, names, run) {
+        Ok(ready) => ready.run_all(),
+        Err(stop) => stop,
+    })
+}
+
+/// Which tasks are done, and what each still misses.
+pub fn status(global: &Global) -> Exit {
+    on_own_stack(|| {
+        let root = setup::root();
+        let sources = Sources::new(root.clone());
+        let all = match tasks(&sources).and_then(|all| Ok((all, setup::host(&Global { quiet: true, ..global.clone() }, root, Mode::DryRun)?))) {
+            Ok(found) => found,
+            Err(fault) => return check::fail(global, &sources, &fault),
+        };
+        let (tasks, host) = all;
+        let engine = engine(&host, &sources);
+        let runner = Runner { host: &host, engine: &engine, tasks: &tasks };
+        let mut all_done = true;
+        for script in tasks.iter().filter(|script| script.task.is_some()) {
+            all_done &= say_status(global, &runner, script);
+        }
+        if all_done { Exit::Done } else { Exit::Failed }
+    })
+}
+
+fn say_status(global: &Global, runner: &Runner, script: &Script) -> bool {
+    let answers = runner.done(script, Phase::DoneWhen).unwrap_or_else(|error| {
+        let said = Fault::find(&error).map_or_else(|| error.to_string(), |fault| fault.message());
+        vec![("it can be asked".into(), Verdict::Unknown(said))]
+    });
+    let done = !answers.is_empty() && answers.iter().all(|(_, verdict)| verdict.holds());
+    let title = script.task.as_ref().map(|task| task.title.clone()).unwrap_or_default();
+    if global.output == Output::Json {
+        let lines: Vec<_> = answers.iter().map(|(name, verdict)| serde_json::json!({"name": name, "verdict": verdict})).collect();
+        let line = serde_json::json!({"id": id_of(script), "title": title, "done": done, "done_when": lines});
+        let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.redact(&line.to_string()));
+        return done;
+    }
+    let paint = setup::paint_stdout(global);
+    let mut lines = vec![status_line(paint, &id_of(script), &title, done)];
+    for (name, verdict) in answers.iter().filter(|(_, verdict)| !verdict.holds()) {
+        lines.push(format!("       {}", why(name, verdict)));
+    }
+    for line in lines {
+        let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.redact(&line));
+    }
+    done
+}
+
+fn status_line(paint: Paint, id: &str, title: &str, done: bool) -> String {
+    let mark = if done { crate::report::Mark::Yes } else { crate::report::Mark::No };
+    paint.line(mark, &format!("{id}  {title}"), "", if done { "done" } else { "not done" })
+}
+
+fn why(name: &str, verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Unknown(reason) => format!("{name}: could not be asked: {}", reason.replace('\n', " ")),
+        Verdict::False(detail) if !detail.is_empty() => format!("not true: {name} ({})", detail.replace('\n', " ")),
+        _ => format!("not true: {name}"),
+    }
+}
+
+/// A run that is ready to begin.
+struct Ready<'g> {
+    global: &'g Global,
+    sources: Sources,
+    host: SharedHost,
+    chosen: Vec<Script>,
+    tasks: Vec<Script>,
+}
+
+fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs) -> Result<Ready<'g>, Exit> {
+    let root = setup::root();
+    let sources = Sources::new(root.clone());
+    let stop = |fault: Fault| check::fail(global, &sources, &fault);
+    let all = tasks(&sources).map_err(stop)?;
+    let chosen = names.iter().map(|name| find(&sources, &all, name)).collect::<Result<Vec<_>, _>>().map_err(stop)?;
+    let chosen = ordered(chosen).map_err(stop)?;
+    if !check::passes(global, &sources, &with_needed(&chosen, &all)) {
+        return Err(Exit::Usage);
+    }
+    let mode = if run.dry_run { Mode::DryRun } else { Mode::Live };
+    let host = setup::host(global, root, mode).map_err(stop)?;
+    if mode == Mode::Live && host.settings.environment.protected && !global.yes {
+        confirm(&host, &chosen).map_err(|fault| {
+            check::fail(global, &sources, &fault);
+            Exit::Refused
+        })?;
+    }
+    Ok(Ready { global, sources, host, chosen, tasks: all })
+}
+
+impl Ready<'_> {
+    fn run_all(&self) -> Exit {
+        let engine = engine(&self.host, &self.sources);
+        let runner = Runner { host: &self.host, engine: &engine, tasks: &self.tasks };
+        let mut exit = Exit::Done;
+        for script in &self.chosen {
+            match self.run_one(&runner, script) {
+                RunOutcome::WouldStop => exit = Exit::Failed,
+                outcome if Exit::from(outcome) != Exit::Done => return outcome.into(),
+                _ => {}
+            }
+        }
+        exit
+    }
+
+    fn run_one(&self, runner: &Runner, script: &Script) -> RunOutcome {
+        match catch_unwind(AssertUnwindSafe(|| runner.run(script))) {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(failed)) => {
+                self.explain(&failed);
+                failed.outcome
+            }
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                let fault = Fault::from(RunError::Panic(said.unwrap_or_else(|| "without a word".into())));
+                check::fail(self.global, &self.sources, &fault);
+                RunOutcome::Failed
+            }
+        }
+    }
+
+    fn explain(&self, failed: &Failed) {
+        let style = engine::report::Style { colour: setup::paint(self.global).colour, width: setup::paint(self.global).width };
+        let report = engine::report::render(&failed.error, &self.sources, style);
+        let mut rendered = report.rendered.trim_end().to_owned();
+        if let Some(walk) = &failed.walk {
+            rendered.push('\n');
+            rendered.push_str(&where_things_stand(walk));
+        }
+        self.host.events.emit(&Event::Failure { code: report.code, message: report.message, help: report.help, place: report.place, rendered });
+    }
+}
+
+/// What the way back did, in words.
+fn where_things_stand(walk: &task::Walk) -> String {
+    let mut lines = Vec::new();
+    if let Some(why) = &walk.committed {
+        lines.push(format!("  stands: nothing was undone, because {why}; running the same command again goes forward"));
+    }
+    if !walk.undone.is_empty() {
+        lines.push(format!("  undone: {}", walk.undone.join(", ")));
+    }
+    if !walk.not_undone.is_empty() {
+        lines.push(format!("  NOT undone: {}; the reasons are above", walk.not_undone.join(", ")));
+    }
+    lines.join("\n")
+}
+
+/// An engine that knows the verbs, the host and `task`.
+fn engine(host: &SharedHost, sources: &Sources) -> rhai::Engine {
+    let mut engine = engine::profile::engine(Some(host), sources);
+    task::register(&mut engine);
+    engine
+}
+
+/// Every script of the repository's `scripts/`.
+pub fn tasks(sources: &Sources) -> Result<Vec<Script>, Fault> {
+    engine::all(sources).iter().map(|path| engine::load(sources, path)).collect()
+}
+
+fn find(sources: &Sources, all: &[Script], name: &str) -> Result<Script, Fault> {
+    if Path::new(name).extension().is_some_and(|extension| extension == "rhai") || name.contains('/') {
+        return engine::load(sources, &PathBuf::from(name));
+    }
+    let meant = |script: &&Script| {
+        let stem = script.path.file_stem().unwrap_or_default().to_string_lossy();
+        id_of(script).eq_ignore_ascii_case(name) || stem.eq_ignore_ascii_case(name)
+    };
+    let found: Vec<&Script> = all.iter().filter(meant).collect();
+    match found[..] {
+        [script] => Ok(script.clone()),
+        [] => {
+            let ids: Vec<String> = all.iter().map(id_of).collect();
+            let near = crate::script::value::nearest(&name.to_uppercase(), ids.iter().map(String::as_str));
+            let help = near.map_or_else(|| "`railrun list` shows the tasks".to_owned(), |near| format!("did you mean `{near}`?"));
+            Err(RunError::Unknown { name: name.to_owned(), help }.into())
+        }
+        _ => Err(RunError::Ambiguous { name: name.to_owned(), found: found.iter().map(|script| script.name.clone()).collect::<Vec<_>>().join(", ") }.into()),
+    }
+}
+
+fn ordered(chosen: Vec<Script>) -> Result<Vec<Script>, Fault> {
+    let ids: Vec<String> = chosen.iter().map(id_of).collect();
+    let before = |script: &Script| script.task.iter().flat_map(|task| task.needs.iter().chain(&task.after)).cloned().collect::<Vec<_>>();
+    let waits: Vec<Vec<String>> = chosen.iter().map(before).collect();
+    let nodes: Vec<_> = ids.iter().zip(&waits).map(|(id, waits)| (id.as_str(), waits.iter().map(String::as_str).collect())).collect();
+    let order = task::in_order(&nodes)?;
+    Ok(order.into_iter().map(|index| chosen[index].clone()).collect())
+}
+
+/// The chosen scripts, and those whose `done_when` they will ask.
+fn with_needed(chosen: &[Script], all: &[Script]) -> Vec<Script> {
+    let mut scripts = chosen.to_vec();
+    let needed = chosen.iter().filter_map(|script| script.task.as_ref()).flat_map(|task| &task.needs);
+    for id in needed {
+        let missing = !scripts.iter().any(|script| id_of(script) == *id);
+        scripts.extend(all.iter().filter(|script| missing && id_of(script) == *id).cloned());
+    }
+    scripts
+}
+
+/// Asks before changing a protected environment, showing where and what.
+fn confirm(host: &SharedHost, chosen: &[Script]) -> Result<(), Fault> {
+    let environment = host.settings.environment_name.clone();
+    let refused = || Fault::from(RunError::Protected { environment: environment.clone() });
+    if !std::io::stdin().is_terminal() {
+        return Err(refused());
+    }
+    let cluster = host.cluster()?.uid().to_owned();
+    let tasks = chosen.iter().map(id_of).collect::<Vec<_>>().join(", ");
+    let _ = write!(std::io::stderr(), "`{environment}` is protected (cluster {cluster}). Run {tasks} on it? [y/N] ");
+    let mut answer = String::new();
+    let _ = std::io::stdin().lock().read_line(&mut answer);
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
+}
+
+fn on_own_stack(work: impl FnOnce() -> Exit + Send) -> Exit {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        thread.map_or(Exit::Failed, |thread| thread.join().unwrap_or(Exit::Failed))
+    })
+}

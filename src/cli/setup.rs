@@ -1,0 +1,89 @@
+//! From arguments to a host: settings, doors, and who reads the events.
+
+use super::args::{Colour, Global, Output};
+use crate::effect::Mode;
+use crate::event::{Events, Listener};
+use crate::files::Files;
+use crate::host::{Host, Parts, SharedHost};
+use crate::process::Process;
+use crate::report::{Json, Paint, Talk, Verbosity};
+use crate::script::Fault;
+use crate::secret::Redactor;
+use crate::settings::{FILE, Settings};
+use miette::Diagnostic;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
+pub enum SetupError {
+    #[error("cannot start: {0}")]
+    #[diagnostic(code(railrun::start))]
+    Start(String),
+}
+
+/// The folder that paths and settings start from: where `railrun.yaml` is, else here.
+pub fn root() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    Settings::find_root(&here).unwrap_or(here)
+}
+
+pub fn settings(global: &Global, root: &Path) -> Result<Settings, Fault> {
+    let text = std::fs::read_to_string(root.join(FILE)).unwrap_or_default();
+    let mut settings = Settings::parse(FILE, &text, global.env.as_deref(), &global.set)?;
+    if let Some(kubeconfig) = &global.kubeconfig {
+        settings.environment.kubeconfig = Some(kubeconfig.display().to_string());
+    }
+    Ok(settings)
+}
+
+/// Everything a run needs, from what the user typed.
+pub fn host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
+    let settings = settings(global, &root)?;
+    let redactor = Redactor::default();
+    let events = Events::new(vec![listener(global, redactor.clone())]);
+    let files = Files::new(root, mode);
+    let parts = Parts { process: Process::real(), files, settings, events, redactor, mode };
+    Host::new(parts).map(Arc::new).map_err(|error| SetupError::Start(error.to_string()).into())
+}
+
+fn listener(global: &Global, redactor: Redactor) -> Box<dyn Listener> {
+    match global.output {
+        Output::Json => Box::new(Json::new(redactor)),
+        Output::Text => Box::new(Talk::new(paint(global), verbosity(global), console::Term::stderr().features().is_attended() && dumb_is_not(), redactor)),
+    }
+}
+
+fn verbosity(global: &Global) -> Verbosity {
+    match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    }
+}
+
+fn dumb_is_not() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term != "dumb")
+}
+
+/// Colour where it was asked for, or on a terminal that does not decline it; at most 100 columns, 80 in a pipe.
+pub fn paint(global: &Global) -> Paint {
+    paint_for(global, &console::Term::stderr())
+}
+
+/// The same for what goes to stdout.
+pub fn paint_stdout(global: &Global) -> Paint {
+    paint_for(global, &console::Term::stdout())
+}
+
+fn paint_for(global: &Global, term: &console::Term) -> Paint {
+    let terminal = term.is_term();
+    let declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || std::env::var("CLICOLOR").is_ok_and(|value| value == "0");
+    let forced = std::env::var("CLICOLOR_FORCE").is_ok_and(|value| value != "0");
+    let colour = match global.color {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => forced || (terminal && !declined && dumb_is_not()),
+    };
+    let width = if terminal { usize::from(term.size().1).clamp(40, 100) } else { 80 };
+    Paint { colour, width }
+}

@@ -1,0 +1,144 @@
+//! A dry run's guard on the wire: requests that could alter something never leave. It knows methods and paths, not
+//! verbs; that a verb asks for a permit first is what keeps it from ever speaking up.
+
+use futures::future::{Either, Ready, ready};
+use http::{Method, Request, Uri};
+use kube::client::Body;
+use std::error::Error;
+use std::task::{Context, Poll};
+use tower::{BoxError, Layer, Service};
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rights {
+    /// Anything: a live run.
+    All,
+    /// Reads, and tunnels into pods for commands and connections that were declared to read only.
+    Tunnels,
+    /// Reads of the API.
+    Reads,
+}
+
+/// Raised in place of a request that a dry run may not send.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("a dry run sends no `{0}`")]
+struct NotInADryRun(String);
+
+/// The request that the guard kept back, if this error is the guard's.
+pub(super) fn refused(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut error = Some(error);
+    while let Some(this) = error {
+        if let Some(NotInADryRun(request)) = this.downcast_ref() {
+            return Some(request.clone());
+        }
+        error = this.source();
+    }
+    None
+}
+
+/// Whether a request stays within these rights.
+pub(super) fn permits(rights: Rights, method: &Method, uri: &Uri) -> bool {
+    let path = uri.path().trim_end_matches('/');
+    let mut words = uri.query().unwrap_or_default().split('&');
+    match rights {
+        Rights::All => true,
+        _ if method == Method::GET || method == Method::HEAD => !is_tunnel(path) || (rights == Rights::Tunnels && !is_proxy(path)),
+        _ if words.any(|word| word == "dryRun=All") => !is_tunnel(path),
+        _ => method == Method::POST && path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+    }
+}
+
+/// `…/pods/x/exec` and its like reach past the API; what happens there the method does not say.
+fn is_tunnel(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let subresource = |at: usize| matches!(parts.get(at), Some(&("exec" | "attach" | "portforward" | "proxy")));
+    match parts[..] {
+        ["", "api", "v1", "namespaces", _, "pods" | "services", ..] => subresource(7),
+        ["", "api", "v1", "nodes", ..] => subresource(5),
+        _ => false,
+    }
+}
+
+fn is_proxy(path: &str) -> bool {
+    path.split('/').any(|part| part == "proxy")
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Guard(pub Rights);
+
+#[derive(Clone)]
+pub(super) struct Guarded<S> {
+    rights: Rights,
+    inner: S,
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { rights: self.0, inner }
+    }
+}
+
+impl<S: Service<Request<Body>, Error = BoxError>> Service<Request<Body>> for Guarded<S> {
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Either<S::Future, Ready<Result<S::Response, BoxError>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if permits(self.rights, request.method(), request.uri()) {
+            return Either::Left(self.inner.call(request));
+        }
+        Either::Right(ready(Err(NotInADryRun(format!("{} {}", request.method(), request.uri().path())).into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(rights: Rights, method: &Method, uri: &str) -> bool {
+        permits(rights, method, &uri.parse().unwrap())
+    }
+
+    const POD: &str = "/api/v1/namespaces/a/pods/p";
+
+    #[test]
+    fn a_dry_run_sends_nothing_that_could_alter() {
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert!(!passes(Rights::Reads, &method, POD), "{method}");
+            assert!(!passes(Rights::Tunnels, &method, &format!("{POD}?fieldManager=a&dryRun=None")), "{method}");
+            assert!(passes(Rights::Reads, &method, &format!("{POD}?fieldManager=a&dryRun=All")), "{method}");
+        }
+        assert!(passes(Rights::Reads, &Method::GET, POD));
+        assert!(passes(Rights::Reads, &Method::GET, &format!("{POD}/log?tailLines=5")));
+        assert!(passes(Rights::Reads, &Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"));
+    }
+
+    #[test]
+    fn a_get_that_is_a_tunnel_needs_to_be_declared_read_only() {
+        for tunnel in ["exec?command=rm", "attach", "portforward?ports=5432"] {
+            assert!(!passes(Rights::Reads, &Method::GET, &format!("{POD}/{tunnel}")), "{tunnel}");
+            assert!(passes(Rights::Tunnels, &Method::GET, &format!("{POD}/{tunnel}")), "{tunnel}");
+            assert!(!passes(Rights::Tunnels, &Method::POST, &format!("{POD}/{tunnel}")), "{tunnel}");
+        }
+        assert!(!passes(Rights::Tunnels, &Method::GET, "/api/v1/namespaces/a/services/s/proxy/delete"));
+        assert!(!passes(Rights::Tunnels, &Method::POST, &format!("{POD}/exec?command=rm&dryRun=All")));
+        assert!(!passes(Rights::Reads, &Method::GET, "/api/v1/nodes/n/proxy/run"));
+    }
+
+    #[test]
+    fn an_object_called_like_a_tunnel_is_none() {
+        assert!(passes(Rights::Reads, &Method::GET, "/api/v1/namespaces/a/pods/exec"));
+        assert!(passes(Rights::Reads, &Method::GET, "/api/v1/namespaces/proxy/configmaps/exec"));
+    }
+
+    #[test]
+    fn a_live_run_may_do_anything() {
+        assert!(passes(Rights::All, &Method::DELETE, POD));
+    }
+}

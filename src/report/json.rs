@@ -1,0 +1,31 @@
+//! The event stream as JSON lines on stdout, every byte of it through the redactor.
+
+use crate::event::{Event, Listener};
+use crate::secret::Redactor;
+use serde_json::json;
+use std::io::Write;
+use std::time::Instant;
+
+/// The version of the stream's form.
+const VERSION: u32 = 1;
+
+pub struct Json {
+    redactor: Redactor,
+    began: Instant,
+}
+
+impl Json {
+    pub fn new(redactor: Redactor) -> Self {
+        Self { redactor, began: Instant::now() }
+    }
+}
+
+impl Listener for Json {
+    fn hear(&self, event: &Event) {
+        let Ok(mut line) = serde_json::to_value(event) else { return };
+        line["v"] = json!(VERSION);
+        line["at_ms"] = json!(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX));
+        // A reader that went away (`| head`) must not stop a run.
+        let _ = writeln!(std::io::stdout(), "{}", self.redactor.redact(&line.to_string()));
+    }
+}

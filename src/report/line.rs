@@ -1,0 +1,120 @@
+//! How one line looks: a mark, a text, a figure at the right edge. Pure text, so that it can be compared.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Colour, or none. Colour never carries meaning alone: every mark has a sign of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paint {
+    pub colour: bool,
+    pub width: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Yes,
+    No,
+    Unknown,
+    Skipped,
+    Changed,
+    Warning,
+    Plain,
+}
+
+impl Mark {
+    fn sign(self) -> &'static str {
+        match self {
+            Mark::Yes => "✓",
+            Mark::No => "✗",
+            Mark::Unknown => "?",
+            Mark::Skipped => "-",
+            Mark::Changed => "~",
+            Mark::Warning => "!",
+            Mark::Plain => "·",
+        }
+    }
+
+    fn style(self) -> console::Style {
+        let style = console::Style::new().force_styling(true);
+        match self {
+            Mark::Yes => style.green(),
+            Mark::No => style.red().bold(),
+            Mark::Unknown | Mark::Warning => style.yellow(),
+            Mark::Changed => style.cyan(),
+            Mark::Skipped | Mark::Plain => style.dim(),
+        }
+    }
+}
+
+impl Paint {
+    /// `  ✓ back up                2 changed                     3.1s`
+    pub fn line(self, mark: Mark, text: &str, middle: &str, right: &str) -> String {
+        let sign = self.mark(mark);
+        let text = text.replace(['\n', '\r', '\t'], " ");
+        let room = self.width.saturating_sub(4 + right.width() + 1);
+        let body = if middle.is_empty() { text } else { format!("{}  {middle}", pad(&text, 32)) };
+        let body = if right.is_empty() { body } else { pad(&shorten(&body, room), room) };
+        format!("  {sign} {body} {right}").trim_end().to_owned()
+    }
+
+    pub fn mark(self, mark: Mark) -> String {
+        if self.colour { mark.style().apply_to(mark.sign()).to_string() } else { mark.sign().to_owned() }
+    }
+
+    pub fn dim(self, text: &str) -> String {
+        if self.colour { console::Style::new().force_styling(true).dim().apply_to(text).to_string() } else { text.to_owned() }
+    }
+
+    pub fn strong(self, text: &str) -> String {
+        if self.colour { console::Style::new().force_styling(true).bold().apply_to(text).to_string() } else { text.to_owned() }
+    }
+
+    /// Green for what comes, red for what goes.
+    pub fn edit(self, coming: bool, text: &str) -> String {
+        let style = console::Style::new().force_styling(true);
+        let style = if coming { style.green() } else { style.red() };
+        if self.colour { style.apply_to(text).to_string() } else { text.to_owned() }
+    }
+
+    /// Two texts at the two edges.
+    pub fn edges(self, left: &str, right: &str) -> String {
+        let room = self.width.saturating_sub(right.width() + 1);
+        format!("{} {right}", pad(&shorten(left, room), room)).trim_end().to_owned()
+    }
+}
+
+pub fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+pub fn shorten(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    console::truncate_str(text, width, "…").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Paint = Paint { colour: false, width: 60 };
+
+    #[test]
+    fn a_line_has_its_figure_at_the_right_edge() {
+        let line = PLAIN.line(Mark::Yes, "back up", "2 changed", "3.1s");
+        assert_eq!(line, "  ✓ back up                           2 changed         3.1s");
+        assert_eq!(line.width(), 60);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_never_wraps() {
+        let line = PLAIN.line(Mark::No, &"a long name ".repeat(9), "", "0.1s");
+        assert_eq!(line.width(), 60);
+        assert!(line.contains('…'));
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        assert_eq!(PLAIN.line(Mark::Plain, "日本語", "", "1s").width(), 60);
+    }
+}

@@ -1,0 +1,237 @@
+//! What a person reads while a run goes on: lines on stderr, and on a terminal one live line with progress below them.
+
+use super::diff;
+use super::line::{Mark, Paint};
+use crate::duration::show;
+use crate::effect::{Diff, Mode};
+use crate::event::{Ending, Event, Listener, Phase, RunOutcome, Verdict};
+use crate::secret::Redactor;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+pub struct Talk {
+    paint: Paint,
+    verbosity: Verbosity,
+    redactor: Redactor,
+    /// Whether stderr is a terminal that can be redrawn.
+    live: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    bar: Option<ProgressBar>,
+    /// `done_when` lines of the first ask: shown only if they are the answer.
+    first_ask: Vec<String>,
+    began: bool,
+    dry_run: bool,
+}
+
+impl Talk {
+    pub fn new(paint: Paint, verbosity: Verbosity, live: bool, redactor: Redactor) -> Self {
+        Self { paint, verbosity, redactor, live, state: Mutex::default() }
+    }
+
+    fn say(&self, state: &State, text: &str) {
+        let text = self.redactor.redact(text);
+        let print = || {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        };
+        match &state.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn say_all(&self, state: &State, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.say(state, &line));
+    }
+
+    /// A short middle column that does not fit is a line of its own.
+    fn checked(&self, name: &str, verdict: &Verdict, elapsed: Duration) -> Vec<String> {
+        let time = show(elapsed);
+        let (mark, detail) = match verdict {
+            Verdict::True => (Mark::Yes, String::new()),
+            Verdict::False(detail) => (Mark::No, detail.clone()),
+            Verdict::Unknown(reason) => (Mark::Unknown, format!("could not be asked: {reason}")),
+            Verdict::Pending(after) => (Mark::Plain, format!("known after {after}")),
+        };
+        let mut lines = vec![self.paint.line(mark, name, "", &time)];
+        lines.extend(detail.lines().map(|line| format!("      {line}")));
+        lines
+    }
+
+    fn start_bar(&self, state: &mut State, index: usize, count: usize, name: &str) {
+        if !self.live || self.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(spinner());
+        bar.set_prefix(format!("{name} ({index}/{count})"));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        state.bar = Some(bar);
+    }
+
+    fn stop_bar(state: &mut State) {
+        if let Some(bar) = state.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn progress(&self, state: &State, what: &str, position: u64, total: Option<u64>, unit: &'static str) {
+        let Some(bar) = &state.bar else {
+            if self.verbosity == Verbosity::Verbose && !self.live {
+                self.say(state, &format!("      {what}: {}", figure(position, total, unit)));
+            }
+            return;
+        };
+        match total {
+            Some(total) if total > 0 => {
+                bar.set_style(gauge());
+                bar.set_length(total);
+                bar.set_position(position);
+            }
+            _ => bar.set_style(spinner()),
+        }
+        bar.set_message(self.redactor.redact(&format!("{what}  {}", figure(position, total, unit))));
+    }
+
+    fn change(&self, state: &State, mark: Mark, verb: &str, target: &str, diff: &Diff) {
+        self.say(state, &format!("    {} {verb} {}", self.paint.mark(mark), self.paint.strong(target)));
+        let lines = diff::lines(self.paint, diff, self.verbosity == Verbosity::Verbose);
+        self.say_all(state, lines.into_iter().map(|line| format!("        {line}")));
+    }
+
+    fn step_ended(&self, state: &State, name: &str, ending: &Ending, elapsed: Duration) {
+        let (mark, middle) = match ending {
+            Ending::AlreadyDone => (Mark::Yes, "already done".to_owned()),
+            Ending::Ran { changes, summary } => (if state.dry_run { Mark::Changed } else { Mark::Yes }, summary.clone().unwrap_or_else(|| changed(*changes, state.dry_run))),
+            Ending::Pending(_) => (Mark::Plain, String::new()),
+            Ending::Failed => (Mark::No, "failed".to_owned()),
+        };
+        self.say(state, &self.paint.line(mark, name, &middle, &show(elapsed)));
+        if let Ending::Pending(after) = ending {
+            self.say(state, &self.paint.dim(&format!("      the rest is known after {after}")));
+        }
+    }
+
+    fn ended(&self, state: &mut State, id: &str, outcome: RunOutcome, elapsed: Duration) {
+        Self::stop_bar(state);
+        let kept = std::mem::take(&mut state.first_ask);
+        if !state.began {
+            self.say_all(state, kept);
+        }
+        let time = show(elapsed);
+        let said = match outcome {
+            RunOutcome::AlreadyDone => format!("{id} is done: nothing to change ({time})"),
+            RunOutcome::Done => format!("{id} is done ({time})"),
+            RunOutcome::Planned => format!("{id}: this is what a live run would do; nothing was changed ({time})"),
+            RunOutcome::WouldStop => format!("{id}: a live run would stop at what is marked ✗; nothing was changed ({time})"),
+            RunOutcome::Failed => format!("{id} failed ({time})"),
+            RunOutcome::Interrupted => format!("{id} was interrupted ({time})"),
+        };
+        self.say(state, &self.paint.strong(&said));
+    }
+}
+
+impl Listener for Talk {
+    fn hear(&self, event: &Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        let quiet = self.verbosity == Verbosity::Quiet;
+        match event {
+            Event::Failure { rendered, .. } => {
+                Self::stop_bar(state);
+                self.say(state, rendered);
+            }
+            Event::Warning { text } => self.say_all(state, marked(self.paint, Mark::Warning, text)),
+            Event::WouldStop { reason } => self.say_all(state, marked(self.paint, Mark::No, &format!("would stop here: {reason}"))),
+            Event::RunEnded { id, outcome, elapsed } => self.ended(state, id, *outcome, *elapsed),
+            _ if quiet => {}
+            Event::RunStarted { id, title, environment, cluster, mode, .. } => {
+                *state = State { dry_run: *mode == Mode::DryRun, ..State::default() };
+                let place = cluster.as_ref().map_or_else(|| environment.clone(), |cluster| format!("{environment} · {cluster}"));
+                let dry = if state.dry_run { "dry run · " } else { "" };
+                let title = if title.is_empty() { id.clone() } else { format!("{id}  {title}") };
+                self.say(state, &self.paint.strong(&self.paint.edges(&title, &format!("{dry}{place}"))));
+            }
+            Event::Checked { phase: Phase::DoneWhen, name, verdict, elapsed } if !state.began => {
+                let lines = self.checked(name, verdict, *elapsed);
+                state.first_ask.extend(lines);
+            }
+            Event::Checked { name, verdict, elapsed, phase } => {
+                state.began |= *phase != Phase::DoneWhen;
+                self.say_all(state, self.checked(name, verdict, *elapsed));
+            }
+            Event::StepStarted { index, count, name } => {
+                state.began = true;
+                self.start_bar(state, *index, *count, name);
+            }
+            Event::StepEnded { name, ending, elapsed, .. } => {
+                Self::stop_bar(state);
+                self.step_ended(state, name, ending, *elapsed);
+            }
+            Event::ChangeUnchanged { verb, target } if self.verbosity == Verbosity::Verbose => {
+                self.say(state, &self.paint.dim(&format!("    = {verb} {target}: unchanged")));
+            }
+            Event::ChangePlanned { verb, target, diff } => self.change(state, Mark::Changed, verb, target, diff),
+            Event::ChangeIntent { verb, target, diff } if self.verbosity == Verbosity::Verbose => self.change(state, Mark::Changed, verb, target, diff),
+            Event::ChangeIntent { verb, target, .. } => {
+                if let Some(bar) = &state.bar {
+                    bar.set_message(self.redactor.redact(&format!("{verb} {target}")));
+                }
+            }
+            Event::Progress { what, position, total, unit } => self.progress(state, what, *position, *total, unit),
+            Event::Note { text } => self.say_all(state, marked(self.paint, Mark::Plain, text)),
+            Event::Committed { why } => self.say(state, &self.paint.dim(&format!("  ── no way back from here: {why}"))),
+            Event::UndoStarted { step } => self.say(state, &self.paint.line(Mark::Changed, &format!("undo: {step}"), "", "")),
+            Event::UndoEnded { step, error, elapsed } => match error {
+                None => self.say(state, &self.paint.line(Mark::Yes, &format!("undone: {step}"), "", &show(*elapsed))),
+                Some(error) => self.say_all(state, marked(self.paint, Mark::No, &format!("could not undo {step}: {error}"))),
+            },
+            Event::ChangeUnchanged { .. } | Event::ChangeDone { .. } => {}
+        }
+    }
+}
+
+fn marked(paint: Paint, mark: Mark, text: &str) -> Vec<String> {
+    let mut lines = text.lines();
+    let first = format!("    {} {}", paint.mark(mark), lines.next().unwrap_or_default());
+    std::iter::once(first).chain(lines.map(|line| format!("      {line}"))).collect()
+}
+
+fn changed(changes: usize, dry_run: bool) -> String {
+    match (changes, dry_run) {
+        (0, _) => "unchanged".to_owned(),
+        (1, true) => "1 change".to_owned(),
+        (n, true) => format!("{n} changes"),
+        (n, false) => format!("{n} changed"),
+    }
+}
+
+fn figure(position: u64, total: Option<u64>, unit: &str) -> String {
+    let number = |value: u64| if unit == "bytes" { indicatif::BinaryBytes(value).to_string() } else { value.to_string() };
+    let unit = if unit == "bytes" { String::new() } else { format!(" {unit}") };
+    match total {
+        Some(total) => format!("{}/{}{unit}", number(position), number(total)),
+        None => format!("{}{unit}", number(position)),
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("  {spinner} {prefix}  {wide_msg:.dim} {elapsed:>5}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn gauge() -> ProgressStyle {
+    let style = ProgressStyle::with_template("  {spinner} {prefix}  {msg:.dim} {wide_bar} {eta:>4} left");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▉▊▋▌▍▎▏ ")
+}

@@ -1,0 +1,158 @@
+//! Encrypted files, through the `sops` program behind pipes: clear text is in memory only, never on disk nor in
+//! arguments. A file whose MAC does not verify is an error, always. What a script may do with a value is not decided here.
+
+mod clear;
+mod error;
+mod key;
+mod rule;
+
+pub use clear::Clear;
+pub use error::SopsError;
+pub use key::{Key, Part};
+
+use crate::effect::Permit;
+use crate::files::Files;
+use crate::process::{Command, Process};
+use rule::Rule;
+use serde_yaml::{Mapping, Value};
+use std::path::Path;
+
+/// Where sops keeps what it knows about a file.
+const METADATA: &str = "sops";
+
+pub struct Sops<'h> {
+    process: &'h Process,
+    files: &'h Files,
+}
+
+impl<'h> Sops<'h> {
+    pub fn on(process: &'h Process, files: &'h Files) -> Self {
+        Self { process, files }
+    }
+
+    /// The clear content of a file. In a dry run that is what was planned for it.
+    pub async fn read(&self, path: &Path) -> Result<Value, SopsError> {
+        Ok(self.open(path).await?.value)
+    }
+
+    /// The clear content of a file, and which of its keys are encrypted.
+    pub async fn open(&self, path: &Path) -> Result<Clear, SopsError> {
+        let (text, planned) = (self.files.read(path)?, self.files.planned(path).is_some());
+        let mut stored: Value = serde_yaml::from_str(&text).map_err(|error| self.invalid(path, &error))?;
+        let metadata = stored.get(METADATA).cloned();
+        let signed = metadata.as_ref().is_some_and(|metadata| metadata.get("mac").is_some());
+        let rule = Rule::of(metadata.as_ref(), &self.name(path))?;
+        if planned && !signed {
+            stored.as_mapping_mut().map(|map| map.remove(METADATA));
+            return Ok(Clear::new(stored, Value::Null, metadata, rule));
+        }
+        if metadata.is_none() {
+            return Err(SopsError::NotEncrypted { file: self.name(path) });
+        }
+        let output = self.process.read(&decrypt(&text)).await.map_err(|error| self.explain(path, metadata.as_ref(), error))?;
+        let value = serde_yaml::from_slice(&output.stdout).map_err(|error| self.invalid(path, &error))?;
+        Ok(Clear::new(value, stored, metadata, rule))
+    }
+
+    /// The value that a reference such as `helm/gitea-values.sops.yaml#gitea.admin.password` leads to.
+    pub async fn secret(&self, reference: &str) -> Result<String, SopsError> {
+        let (file, key) = reference.split_once('#').ok_or_else(|| SopsError::bad_key(reference, "`file#key.path` is expected"))?;
+        let path = self.files.path(file);
+        let key = Key::parse(key)?;
+        let clear = self.open(&path).await?;
+        let value = clear.get(&key).ok_or_else(|| self.no_key(&path, &clear, &key))?;
+        clear::text(value).ok_or_else(|| SopsError::NotAValue { file: self.name(&path), key: key.to_string() })
+    }
+
+    /// Sets one key of an encrypted file; `value` may be a whole map.
+    pub async fn set(&self, permit: &Permit, path: &Path, key: &Key, value: &Value) -> Result<(), SopsError> {
+        let clear = self.open(path).await?;
+        clear.with(key, value).map_err(|reason| self.does_not_fit(path, key, reason))?;
+        for list in key.lists() {
+            self.refuse_comments(path, &list).await?;
+        }
+        let json = serde_json::to_vec(value).map_err(|error| SopsError::bad_key(&key.to_string(), &error.to_string()))?;
+        let command = Command::new("sops", ["set", "--value-stdin", &path.to_string_lossy(), &key.as_index()]).stdin(json);
+        match self.process.write(permit, &command).await {
+            Err(error) if error.status() == Some(error::UNCHANGED) => Ok(()),
+            result => result.map(drop).map_err(|error| self.explain(path, clear.metadata(), error)),
+        }
+    }
+
+    /// What an encrypted file would hold, by the rules of the `.sops.yaml` above it.
+    pub async fn encrypt(&self, path: &Path, clear: &Value) -> Result<String, SopsError> {
+        let text = serde_yaml::to_string(clear).map_err(|error| self.invalid(path, &error))?;
+        let output = self.process.read(&encrypt(path, &text)).await.map_err(|error| match error.status() {
+            Some(error::ALREADY_ENCRYPTED) | None => self.explain(path, None, error),
+            Some(_) => SopsError::CannotEncrypt { file: self.name(path), reason: error::said(&error) },
+        })?;
+        Ok(output.text())
+    }
+
+    /// Makes a new encrypted file. One that is there already is never replaced.
+    pub async fn create(&self, permit: &Permit, path: &Path, clear: &Value) -> Result<(), SopsError> {
+        if self.files.exists(path) {
+            return Err(SopsError::AlreadyThere { file: self.name(path) });
+        }
+        let encrypted = self.encrypt(path, clear).await?;
+        Ok(self.files.write(permit, path, &encrypted)?)
+    }
+
+    /// Remembers, in a dry run, what a file would hold in clear; only [`Sops::open`] reads it again.
+    pub fn foretell(&self, path: &Path, clear: &Clear) {
+        self.files.foretell(path, serde_yaml::to_string(&clear.planned()).ok());
+    }
+
+    /// How messages and references name a file: from the root where it lies below it.
+    pub fn name(&self, path: &Path) -> String {
+        path.strip_prefix(self.files.root()).unwrap_or(path).display().to_string()
+    }
+
+    /// "There is no such key", with the nearest one there is.
+    pub fn no_key(&self, path: &Path, clear: &Clear, key: &Key) -> SopsError {
+        SopsError::no_key(&self.name(path), &key.to_string(), clear.keys().iter().map(String::as_str))
+    }
+
+    pub fn does_not_fit(&self, path: &Path, key: &Key, reason: String) -> SopsError {
+        SopsError::DoesNotFit { file: self.name(path), key: key.to_string(), reason }
+    }
+
+    /// `sops set` counts a comment in a list as an item and would overwrite it.
+    async fn refuse_comments(&self, path: &Path, list: &Key) -> Result<(), SopsError> {
+        let command = Command::new("sops", ["decrypt", "--extract", &list.as_index(), &path.to_string_lossy()]);
+        let Ok(output) = self.process.read(&command).await else { return Ok(()) };
+        if output.text().lines().any(|line| line.trim_start().starts_with('#')) {
+            return Err(SopsError::CommentedList { file: self.name(path), key: list.to_string() });
+        }
+        Ok(())
+    }
+
+    fn invalid(&self, path: &Path, error: &serde_yaml::Error) -> SopsError {
+        SopsError::Invalid { file: self.name(path), reason: error.to_string() }
+    }
+
+    fn explain(&self, path: &Path, metadata: Option<&Value>, error: crate::process::ProcessError) -> SopsError {
+        SopsError::explain(&self.name(path), metadata, error)
+    }
+}
+
+fn decrypt(text: &str) -> Command {
+    Command::new("sops", ["decrypt", "--input-type", "yaml", "--output-type", "yaml"]).stdin(text)
+}
+
+/// sops looks for `.sops.yaml` from its working folder upwards, whatever the name it is told.
+fn encrypt(path: &Path, text: &str) -> Command {
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    let path = path.to_string_lossy();
+    Command::new("sops", ["encrypt", "--input-type", "yaml", "--output-type", "yaml", "--filename-override", &path])
+        .stdin(text)
+        .folder(folder)
+}
+
+/// An empty file's content.
+pub fn empty() -> Value {
+    Value::Mapping(Mapping::new())
+}
+
+#[cfg(test)]
+mod tests;

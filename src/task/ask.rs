@@ -1,0 +1,67 @@
+//! Asking a yes-or-no question of a script: what counts as yes, as no, and as "could not be asked".
+
+use super::closure::Closure;
+use super::declared::Question;
+use crate::event::{Event, Phase, Verdict};
+use crate::host::SharedHost;
+use crate::script::{Fault, Pending, is_interrupt, value};
+use rhai::{Dynamic, Engine, EvalAltResult};
+use std::time::Instant;
+
+/// The text in which an error is shown in one line.
+pub fn in_words(error: &EvalAltResult) -> String {
+    match Fault::find(error) {
+        Some(fault) => fault.message(),
+        None => error.unwrap_inner().to_string(),
+    }
+}
+
+/// Asks one closure. `Err` only when the user pressed Ctrl-C.
+pub fn ask(host: &SharedHost, engine: &Engine, closure: &Closure) -> Result<Verdict, Fault> {
+    let verdict = match closure.call(engine, None) {
+        Ok(answer) => judge(host, &answer),
+        Err(error) => from_error(host, &error)?,
+    };
+    Ok(match verdict {
+        Verdict::False(said) if said.is_empty() => Verdict::False(closure.place()),
+        other => other,
+    })
+}
+
+fn judge(host: &SharedHost, answer: &Dynamic) -> Verdict {
+    if let Some(pending) = value::pending_in(answer) {
+        return Verdict::Pending(pending.after);
+    }
+    match answer.as_bool() {
+        Ok(true) => Verdict::True,
+        Ok(false) => Verdict::False(String::new()),
+        Err(found) => Verdict::Unknown(format!("the closure gave {} and not true or false", host.redactor.redact(found))),
+    }
+}
+
+fn from_error(host: &SharedHost, error: &EvalAltResult) -> Result<Verdict, Fault> {
+    if let Some(pending) = Pending::find(error) {
+        return Ok(Verdict::Pending(pending.after));
+    }
+    if host.dry_run() && Pending::stumbled(error) {
+        return Ok(Verdict::Pending("an earlier step".into()));
+    }
+    match Fault::find(error) {
+        Some(fault) if is_interrupt(&fault) => Err(fault),
+        Some(fault) if fault.is_not_found() => Ok(Verdict::False(fault.message())),
+        _ => Ok(Verdict::Unknown(in_words(error))),
+    }
+}
+
+/// Asks all questions and says each answer; the answers in order.
+pub fn ask_all(host: &SharedHost, engine: &Engine, phase: Phase, questions: &[Question]) -> Result<Vec<Verdict>, Fault> {
+    questions
+        .iter()
+        .map(|question| {
+            let began = Instant::now();
+            let verdict = ask(host, engine, &question.ask)?;
+            host.events.emit(&Event::Checked { phase, name: question.name.clone(), verdict: verdict.clone(), elapsed: began.elapsed() });
+            Ok(verdict)
+        })
+        .collect()
+}

@@ -1,0 +1,221 @@
+//! The life of a run, in the order in which it happens: done already? needs and preconditions, steps, proof.
+
+use super::ask::{ask_all, in_words};
+use super::declared::{Declared, Task};
+use super::state::State;
+use super::steps::{Walk, Walker};
+use crate::effect::Mode;
+use crate::engine::Script;
+use crate::event::{Event, Phase, RunOutcome, Verdict};
+use crate::host::SharedHost;
+use crate::script::{Fault, Pending, RhaiResultOf, is_interrupt};
+use miette::Diagnostic;
+use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
+use std::time::Instant;
+
+#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
+enum RunError {
+    #[error("{} of {asked} preconditions do not hold", unmet.len())]
+    #[diagnostic(code(task::unmet), help("mend what is marked ✗ above, then run the same command again"))]
+    Unmet { asked: usize, unmet: Vec<String> },
+    #[error("all steps ran, but `done_when` does not hold: {}", missing.join("; "))]
+    #[diagnostic(code(task::not_proven))]
+    NotProven {
+        missing: Vec<String>,
+        #[help]
+        help: String,
+    },
+    #[error("no script has the task `{id}`")]
+    #[diagnostic(code(task::not_found), help("`railrun list` shows the tasks"))]
+    NoSuchTask { id: String },
+}
+
+/// A run that did not end well.
+pub struct Failed {
+    pub error: Box<EvalAltResult>,
+    pub outcome: RunOutcome,
+    pub walk: Option<Walk>,
+}
+
+/// What a run has at hand.
+pub struct Runner<'r> {
+    pub host: &'r SharedHost,
+    pub engine: &'r Engine,
+    /// All tasks that may be needed.
+    pub tasks: &'r [Script],
+}
+
+impl Runner<'_> {
+    /// Runs one script from beginning to end.
+    pub fn run(&self, script: &Script) -> Result<RunOutcome, Failed> {
+        let began = Instant::now();
+        let id = id_of(script);
+        self.announce(script);
+        let result = self.live(script);
+        let outcome = result.as_ref().map_or_else(|failed| failed.outcome, |outcome| *outcome);
+        self.host.events.emit(&Event::RunEnded { id, outcome, elapsed: began.elapsed() });
+        result
+    }
+
+    /// Asks a task's `done_when`; the answers with their names.
+    pub fn done(&self, script: &Script, phase: Phase) -> RhaiResultOf<Vec<(String, Verdict)>> {
+        let declared = self.declare(script, "done_when")?;
+        let verdicts = ask_all(self.host, self.engine, phase, &declared.questions).map_err(Fault::raise)?;
+        Ok(declared.questions.iter().map(|question| question.name.clone()).zip(verdicts).collect())
+    }
+
+    fn announce(&self, script: &Script) {
+        let cluster = self.host.cluster().ok().map(|cluster| cluster.uid().chars().take(6).collect());
+        self.host.events.emit(&Event::RunStarted {
+            id: id_of(script),
+            title: script.task.as_ref().map(|task| task.title.clone()).unwrap_or_default(),
+            script: script.name.clone(),
+            environment: self.host.settings.environment_name.clone(),
+            cluster,
+            mode: if self.host.dry_run() { Mode::DryRun } else { Mode::Live },
+            state_hub_task_id: script.task.as_ref().and_then(|task| task.state_hub_task_id.clone()),
+        });
+    }
+
+    fn live(&self, script: &Script) -> Result<RunOutcome, Failed> {
+        if !["preconditions", "steps", "done_when"].iter().any(|hook| script.has_hook(hook)) {
+            return self.plain(script);
+        }
+        if script.has_hook("done_when") {
+            let answers = self.done(script, Phase::DoneWhen).map_err(|error| failed(error, None))?;
+            let done = answers.iter().all(|(_, verdict)| verdict.holds());
+            if done {
+                return Ok(RunOutcome::AlreadyDone);
+            }
+            if !script.has_hook("steps") {
+                return Err(failed(not_proven(&answers, "this script only checks"), None));
+            }
+        }
+        let mut would_stop = !self.require(script)?;
+        let walk = self.steps(script)?;
+        would_stop |= walk.would_stop;
+        if self.host.dry_run() {
+            return Ok(if would_stop { RunOutcome::WouldStop } else { RunOutcome::Planned });
+        }
+        self.prove(script, walk)
+    }
+
+    /// A script without hooks: its top level is the whole of it.
+    fn plain(&self, script: &Script) -> Result<RunOutcome, Failed> {
+        match self.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &script.ast) {
+            Ok(_) => Ok(RunOutcome::Done),
+            Err(error) if self.host.dry_run() && (Pending::find(&error).is_some() || Pending::stumbled(&error)) => Ok(RunOutcome::Planned),
+            Err(error) => Err(failed(error, None)),
+        }
+    }
+
+    /// Needs and preconditions: all are asked, all that fail are shown. `Ok(false)` only in a dry run.
+    fn require(&self, script: &Script) -> Result<bool, Failed> {
+        let mut unmet = Vec::new();
+        let mut asked = 0;
+        for need in script.task.iter().flat_map(|task| &task.needs) {
+            asked += 1;
+            if !self.need(need).map_err(|error| failed(error, None))? {
+                unmet.push(format!("{need} is done"));
+            }
+        }
+        if script.has_hook("preconditions") {
+            let declared = self.declare(script, "preconditions").map_err(|error| failed(error, None))?;
+            let verdicts = ask_all(self.host, self.engine, Phase::Precondition, &declared.questions).map_err(|fault| failed(fault.raise(), None))?;
+            asked += verdicts.len();
+            let answers = declared.questions.iter().zip(verdicts);
+            unmet.extend(answers.filter(|(_, verdict)| !verdict.holds()).map(|(question, _)| question.name.clone()));
+        }
+        if unmet.is_empty() {
+            return Ok(true);
+        }
+        if self.host.dry_run() {
+            unmet.into_iter().for_each(|reason| self.host.events.emit(&Event::WouldStop { reason }));
+            return Ok(false);
+        }
+        Err(failed(Fault::from(RunError::Unmet { asked, unmet }).raise(), None))
+    }
+
+    /// Whether another task's `done_when` holds now. Its lines are said only where they do not hold.
+    fn need(&self, id: &str) -> RhaiResultOf<bool> {
+        let script = self.tasks.iter().find(|script| id_of(script) == id);
+        let script = script.ok_or_else(|| Fault::from(RunError::NoSuchTask { id: id.to_owned() }).raise())?;
+        let began = Instant::now();
+        let declared = self.declare(script, "done_when")?;
+        let mut verdict = Verdict::True;
+        for question in &declared.questions {
+            let answer = super::ask::ask(self.host, self.engine, &question.ask).map_err(Fault::raise)?;
+            if !answer.holds() {
+                verdict = match answer {
+                    Verdict::Unknown(reason) => Verdict::Unknown(format!("{}: {reason}", question.name)),
+                    Verdict::Pending(after) => Verdict::Pending(after),
+                    _ => Verdict::False(format!("not true: {}", question.name)),
+                };
+                break;
+            }
+        }
+        let holds = verdict.holds();
+        self.host.events.emit(&Event::Checked { phase: Phase::Need, name: format!("{id} is done"), verdict, elapsed: began.elapsed() });
+        Ok(holds)
+    }
+
+    fn steps(&self, script: &Script) -> Result<Walk, Failed> {
+        let declared = match self.declare(script, "steps") {
+            Ok(declared) => declared,
+            Err(error) if self.host.dry_run() => {
+                self.host.events.emit(&Event::WouldStop { reason: in_words(&error) });
+                return Err(Failed { error, outcome: RunOutcome::WouldStop, walk: None });
+            }
+            Err(error) => return Err(failed(error, None)),
+        };
+        let walker = Walker { host: self.host, engine: self.engine, state: State::new(self.host) };
+        let mut walk = walker.walk(&declared.items);
+        match walk.failure.take() {
+            Some(error) => Err(failed(error, Some(walk))),
+            None => Ok(walk),
+        }
+    }
+
+    fn prove(&self, script: &Script, walk: Walk) -> Result<RunOutcome, Failed> {
+        if !script.has_hook("done_when") {
+            return Ok(RunOutcome::Done);
+        }
+        let answers = self.done(script, Phase::DoneWhen).map_err(|error| failed(error, None))?;
+        if answers.iter().all(|(_, verdict)| verdict.holds()) {
+            return Ok(RunOutcome::Done);
+        }
+        let help = match &walk.committed {
+            Some(why) => format!("nothing is undone, because {why}; mend what is marked ✗ and run the same command again"),
+            None => "mend what is marked ✗ above and run the same command again".to_owned(),
+        };
+        Err(failed(not_proven(&answers, &help), Some(walk)))
+    }
+
+    /// Calls a hook, which only declares.
+    fn declare(&self, script: &Script, hook: &str) -> RhaiResultOf<Declared> {
+        let task = Task::new(&id_of(script));
+        if !script.has_hook(hook) {
+            return Ok(task.take());
+        }
+        self.host.set_declaring(true);
+        let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
+        let result = self.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &script.ast, hook, (task.clone(),));
+        self.host.set_declaring(false);
+        result.map(|_| task.take())
+    }
+}
+
+/// A task's id; for a script without one its file's name.
+pub fn id_of(script: &Script) -> String {
+    script.task.as_ref().map_or_else(|| script.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), |task| task.id.clone())
+}
+
+fn not_proven(answers: &[(String, Verdict)], help: &str) -> Box<EvalAltResult> {
+    let missing = answers.iter().filter(|(_, verdict)| !verdict.holds()).map(|(name, _)| name.clone()).collect();
+    Fault::from(RunError::NotProven { missing, help: help.to_owned() }).raise()
+}
+
+fn failed(error: Box<EvalAltResult>, walk: Option<Walk>) -> Failed {
+    let interrupted = Fault::find(&error).is_some_and(|fault| is_interrupt(&fault));
+    Failed { error, outcome: if interrupted { RunOutcome::Interrupted } else { RunOutcome::Failed }, walk }
+}
