@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::{run, setup};
 use crate::engine::{self, Finding, Script, Sources};
 use crate::script::Fault;
+use crate::secret::Redactor;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -31,19 +32,19 @@ pub fn check(global: &Global, paths: &[PathBuf]) -> Exit {
 pub fn passes(global: &Global, sources: &Sources, scripts: &[Script]) -> bool {
     let findings = engine::check(sources, scripts);
     for finding in &findings {
-        say(global, sources, finding);
+        say(global, finding);
     }
     !findings.iter().any(Finding::is_error)
 }
 
-fn say(global: &Global, sources: &Sources, finding: &Finding) {
-    let report = engine::report::finding(finding, sources, style(global));
+fn say(global: &Global, finding: &Finding) {
+    let report = engine::report::finding(finding, &style(global));
     show(global, &report);
 }
 
 /// Shows a failure that has no run around it.
 pub fn fail(global: &Global, sources: &Sources, fault: &Fault) -> Exit {
-    let report = engine::report::fault(fault, sources, style(global));
+    let report = engine::report::render(fault, sources, &style(global));
     show(global, &report);
     if fault.code().starts_with("settings::") || fault.code().starts_with("script::") || fault.code() == "task::not_found" { Exit::Usage } else { Exit::Failed }
 }
@@ -59,5 +60,5 @@ fn show(global: &Global, report: &engine::report::Report) {
 
 fn style(global: &Global) -> engine::report::Style {
     let paint = setup::paint(global);
-    engine::report::Style { colour: paint.colour, width: paint.width }
+    engine::report::Style { colour: paint.colour, width: paint.width, redactor: Redactor::default() }
 }

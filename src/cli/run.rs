@@ -4,6 +4,7 @@ use super::args::{Global, Output, RunArgs};
 use super::exit::Exit;
 use super::{check, setup};
 use crate::effect::Mode;
+use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
 use crate::event::{Event, Phase, RunOutcome, Verdict};
 use crate::host::SharedHost;
@@ -152,7 +153,7 @@ impl Ready<'_> {
         match catch_unwind(AssertUnwindSafe(|| runner.run(script))) {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(failed)) => {
-                self.explain(&failed);
+                self.explain(script, &failed);
                 failed.outcome
             }
             Err(panic) => {
@@ -164,9 +165,10 @@ impl Ready<'_> {
         }
     }
 
-    fn explain(&self, failed: &Failed) {
-        let style = engine::report::Style { colour: setup::paint(self.global).colour, width: setup::paint(self.global).width };
-        let report = engine::report::render(&failed.error, &self.sources, style);
+    fn explain(&self, script: &Script, failed: &Failed) {
+        let paint = setup::paint(self.global);
+        let style = engine::report::Style { colour: paint.colour, width: paint.width, redactor: self.host.redactor.clone() };
+        let report = engine::report::render(Failure::Script(&failed.error, &script.name), &self.sources, &style);
         let mut rendered = report.rendered.trim_end().to_owned();
         if let Some(walk) = &failed.walk {
             rendered.push('\n');

@@ -1,19 +1,25 @@
 //! From a file to something that can be run: load, resolve imports, check, report. Running it is the task floor's
 //! business; what a verb does is the primitives'.
 
-mod finding;
+mod check;
 pub mod docs;
+mod finding;
 mod header;
 mod load;
+mod place;
 pub mod profile;
 pub mod report;
 mod resolve;
+mod sheet;
 mod sources;
 #[cfg(test)]
 mod testing;
-pub mod wording;
+mod trace;
+pub mod vocabulary;
+mod wording;
 
+pub use check::check;
+pub use finding::Finding;
 pub use header::TaskHeader;
-pub use finding::{Finding, check};
 pub use load::{LoadError, Script, all, load};
 pub use sources::{Source, Sources};

@@ -1,17 +1,193 @@
-//! thin
-use crate::engine::{Finding, Sources};
-use crate::script::Fault;
+//! Any error of a run as a reader sees it: what, where, why and what next, as text and as data. Who prints it, and
+//! when, is up to floors above.
+
+use crate::engine::place::{self, spot};
+use crate::engine::sheet::{Mark, Sheet, Snippet};
+use crate::engine::trace::{Frame, Trace};
+use crate::engine::vocabulary::Vocabulary;
+use crate::engine::{Finding, Sources, wording};
+use crate::script::{Fault, Origin};
+use miette::Severity;
+use rhai::EvalAltResult;
+use std::error::Error;
+
+pub use crate::engine::sheet::Style;
+
+/// What failed.
 #[derive(Clone, Copy)]
-pub struct Style { pub colour: bool, pub width: usize }
-pub struct Report { pub code: String, pub message: String, pub help: Option<String>, pub place: Option<String>, pub rendered: String }
-pub fn finding(_: &Finding, _: &Sources, _: Style) -> Report { todo!() }
-pub fn fault(fault: &Fault, _: &Sources, _: Style) -> Report {
-    let place = fault.origin.as_ref().map(|o| format!("{}:{:?}", o.source, o.position));
-    Report { code: fault.code(), message: fault.message(), help: fault.help(), rendered: format!("{}\n  × {}\n  at {:?}\n  help: {:?}", fault.code(), fault.message(), place, fault.help()), place }
+pub enum Failure<'e> {
+    /// An error that came out of this script.
+    Script(&'e EvalAltResult, &'e str),
+    /// An error outside scripts, or one that was taken out of Rhai already.
+    Fault(&'e Fault),
 }
-pub fn render(error: &rhai::EvalAltResult, sources: &Sources, style: Style) -> Report {
-    match Fault::find(error) {
-        Some(f) => fault(&f, sources, style),
-        None => Report { code: "script".into(), message: error.to_string(), help: None, place: None, rendered: format!("{error}") },
+
+impl<'e> From<&'e EvalAltResult> for Failure<'e> {
+    fn from(error: &'e EvalAltResult) -> Self {
+        Failure::Script(error, "")
     }
 }
+
+impl<'e> From<&'e Box<EvalAltResult>> for Failure<'e> {
+    fn from(error: &'e Box<EvalAltResult>) -> Self {
+        Failure::Script(error, "")
+    }
+}
+
+impl<'e> From<&'e Fault> for Failure<'e> {
+    fn from(fault: &'e Fault) -> Self {
+        Failure::Fault(fault)
+    }
+}
+
+/// A failure, said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// `helm::upgrade_failed`.
+    pub code: String,
+    /// What happened and why, on one line or few.
+    pub message: String,
+    pub help: Option<String>,
+    /// `scripts/t02.rhai:41:24`.
+    pub place: Option<String>,
+    /// All of it, drawn.
+    pub rendered: String,
+}
+
+/// Says what failed.
+pub fn render<'e>(failure: impl Into<Failure<'e>>, scripts: &Sources, style: &Style) -> Report {
+    match failure.into() {
+        Failure::Fault(fault) => of_fault(fault, fault.origin.clone(), &[], scripts, style),
+        Failure::Script(error, script) => {
+            let trace = Trace::follow(error, script, scripts);
+            match Fault::find(trace.cause) {
+                Some(fault) => of_fault(&fault, trace.leaf, &trace.frames, scripts, style),
+                None => of_rhai(&trace, scripts, style),
+            }
+        }
+    }
+}
+
+/// The same in one line, without place and help: why a question could not be asked.
+pub fn in_words(error: &EvalAltResult) -> String {
+    match Fault::find(error) {
+        Some(fault) => fault.message(),
+        None => wording::of_runtime(error.unwrap_inner(), None).message,
+    }
+}
+
+/// Says what `check` found.
+pub fn finding(finding: &Finding, style: &Style) -> Report {
+    let sheet = Sheet {
+        code: finding.code.to_owned(),
+        severity: finding.severity,
+        message: finding.message.clone(),
+        snippets: finding.snippet().into_iter().collect(),
+        lines: finding.help.iter().map(|help| ("help", help.clone())).collect(),
+    };
+    Report {
+        code: sheet.code.clone(),
+        message: finding.message.clone(),
+        help: finding.help.clone(),
+        place: Some(finding.place()),
+        rendered: sheet.draw(style),
+    }
+}
+
+fn of_rhai(trace: &Trace<'_>, scripts: &Sources, style: &Style) -> Report {
+    let said = wording::of_runtime(trace.cause, Some(&Vocabulary::new(scripts)));
+    let sheet = Sheet {
+        code: said.code,
+        severity: Severity::Error,
+        message: said.message.clone(),
+        snippets: snippets(trace.leaf.as_ref(), &trace.frames, scripts),
+        lines: through(&trace.frames, trace.leaf.as_ref(), scripts)
+            .into_iter()
+            .chain(said.help.clone().map(|help| ("help", help)))
+            .collect(),
+    };
+    finish(sheet, said.message, said.help, trace.leaf.as_ref().map(|origin| place_of(origin, scripts)), style)
+}
+
+fn of_fault(fault: &Fault, leaf: Option<Origin>, frames: &[Frame], scripts: &Sources, style: &Style) -> Report {
+    let diagnostic = fault.diagnostic();
+    let mut lines: Vec<_> = causes(fault).into_iter().map(|cause| ("cause", cause)).collect();
+    lines.extend(diagnostic.related().into_iter().flatten().map(|related| ("also", related.to_string())));
+    lines.extend(through(frames, leaf.as_ref(), scripts));
+    lines.extend(fault.help().map(|help| ("help", help)));
+    let sheet = Sheet {
+        code: fault.code(),
+        severity: diagnostic.severity().unwrap_or_default(),
+        message: diagnostic.to_string(),
+        snippets: snippets(leaf.as_ref(), frames, scripts),
+        lines,
+    };
+    finish(sheet, fault.message(), fault.help(), leaf.as_ref().map(|origin| place_of(origin, scripts)), style)
+}
+
+fn finish(sheet: Sheet, message: String, help: Option<String>, place: Option<String>, style: &Style) -> Report {
+    let redact = |text: String| style.redactor.redact(&text);
+    Report { rendered: sheet.draw(style), code: sheet.code, message: redact(message), help: help.map(redact), place }
+}
+
+/// A place as people write it; a path begins at its first name, although Rhai points at its last.
+fn place_of(origin: &Origin, scripts: &Sources) -> String {
+    scripts.get(&origin.source).map_or_else(
+        || place::show(&origin.source, origin.position),
+        |source| place::show(&source.name, place::start(&source.text, origin.position)),
+    )
+}
+
+/// The errors beneath an error, each said once.
+fn causes(fault: &Fault) -> Vec<String> {
+    let mut said = fault.diagnostic().to_string();
+    let mut causes = Vec::new();
+    let mut source = Error::source(fault.diagnostic());
+    while let Some(inner) = source {
+        let text = inner.to_string();
+        if !said.contains(&text) {
+            said.push_str(&text);
+            causes.push(text);
+        }
+        source = inner.source();
+    }
+    causes
+}
+
+/// The source around the leaf and around the outermost call in a script of the repository's own.
+fn snippets(leaf: Option<&Origin>, frames: &[Frame], scripts: &Sources) -> Vec<Snippet> {
+    let mut shown = Vec::new();
+    let outermost = outermost(frames, leaf).map(|frame| (&frame.called_at, Some("called from here".to_owned())));
+    for (origin, label) in leaf.map(|origin| (origin, None)).into_iter().chain(outermost) {
+        add(&mut shown, origin, label, scripts);
+    }
+    shown
+}
+
+fn add(shown: &mut Vec<Snippet>, origin: &Origin, label: Option<String>, scripts: &Sources) {
+    let Some(source) = scripts.get(&origin.source) else { return };
+    let Some(spot) = spot(&source.text, origin.position) else { return };
+    let mark = Mark { spot, label };
+    match shown.iter_mut().find(|snippet| snippet.name == source.name) {
+        Some(snippet) => snippet.marks.push(mark),
+        None => shown.push(Snippet { name: source.name.clone(), text: source.text.clone(), marks: vec![mark] }),
+    }
+}
+
+fn outermost<'f>(frames: &'f [Frame], leaf: Option<&Origin>) -> Option<&'f Frame> {
+    frames.iter().find(|frame| !frame.called_at.source.starts_with("stdlib/") && Some(&frame.called_at) != leaf)
+}
+
+/// The calls between, one line each, from the inside out.
+fn through(frames: &[Frame], leaf: Option<&Origin>, scripts: &Sources) -> Vec<(&'static str, String)> {
+    let outermost = outermost(frames, leaf);
+    let between = frames.iter().rev().filter(|frame| Some(*frame) != outermost && Some(&frame.called_at) != leaf);
+    between.map(|frame| ("through", format!("{}, called at {}", name(frame), place_of(&frame.called_at, scripts)))).collect()
+}
+
+fn name(frame: &Frame) -> String {
+    if frame.function.starts_with("anon$") { "a closure".into() } else { format!("`{}`", frame.function) }
+}
+
+#[cfg(test)]
+mod tests;

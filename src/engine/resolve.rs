@@ -6,7 +6,7 @@ use crate::script::value::nearest;
 use crate::script::{Fault, Origin, RhaiResultOf};
 use include_dir::{Dir, include_dir};
 use miette::Diagnostic;
-use rhai::{Engine, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
+use rhai::{Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -42,7 +42,7 @@ pub enum ImportError {
 /// The script that `importer` means by `name`, compiled.
 pub fn import(scripts: &Sources, importer: &str, name: &str) -> Result<Arc<Source>, Fault> {
     let plain = !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-    if !plain || name.ends_with(".rhai") {
+    if !plain || Path::new(name).extension().is_some() {
         return Err(ImportError::BadName { name: name.into() }.into());
     }
     let file = format!("{name}.rhai");
@@ -122,7 +122,8 @@ impl Resolver {
     }
 
     fn evaluate(&self, engine: &Engine, global: &mut GlobalRuntimeState, source: &Source) -> RhaiResultOf<Shared<Module>> {
-        let module = Module::eval_ast_as_new_raw(engine, &mut Scope::new(), global, &source.ast)?;
+        let module = Module::eval_ast_as_new_raw(engine, &mut Scope::new(), global, &source.ast)
+            .map_err(|error| EvalAltResult::ErrorInModule(source.name.clone(), error, Position::NONE))?;
         let module: Shared<Module> = module.into();
         lock(&self.modules).insert(source.name.clone(), module.clone());
         Ok(module)

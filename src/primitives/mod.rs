@@ -6,11 +6,12 @@ use rhai::Dynamic;
 
 pub mod helm;
 pub mod kube;
+pub mod probe;
 pub mod sops;
 pub mod sql;
 
 pub fn all() -> Vec<Primitive> {
-    vec![helm::primitive(), kube::primitive(), sops::primitive(), sql::primitive()]
+    vec![helm::primitive(), kube::primitive(), probe::primitive(), sops::primitive(), sql::primitive()]
 }
 
 /// What a value given as the subject of evidence stands for, where a primitive knows: a database's own identity.

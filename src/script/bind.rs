@@ -2,7 +2,7 @@
 
 use crate::effect::Outcome;
 use crate::host::{Host, SharedHost};
-use crate::script::{Fault, Origin, Pending, RhaiResultOf, value};
+use crate::script::{Fault, Origin, Pending, RhaiResultOf, swallowed, value};
 use miette::Diagnostic;
 use rhai::{Dynamic, NativeCallContext};
 use serde::Serialize;
@@ -55,10 +55,12 @@ pub fn bind_value(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Dy
 
 /// Runs a verb that touches nothing outside and so may be called while a script only declares.
 pub fn bind_declaring(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Dynamic, Fault>) -> RhaiResultOf<Dynamic> {
+    swallowed::raise()?;
     verb(&host_of(ctx)).map_err(|fault| pin(ctx, fault))
 }
 
 fn within(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Dynamic, Fault>) -> RhaiResultOf<Dynamic> {
+    swallowed::raise()?;
     let host = host_of(ctx);
     if host.declaring() {
         return Err(pin(ctx, NotHere { verb: ctx.fn_name().to_owned() }.into()));

@@ -2,6 +2,7 @@
 //! with the place in the script; how it is printed is `engine::report`'s business.
 
 use crate::effect::Interrupted;
+use crate::script::{Pending, pending};
 use miette::Diagnostic;
 use rhai::{Dynamic, EvalAltResult, Position};
 use std::fmt::{self, Display};
@@ -61,8 +62,11 @@ impl Fault {
         self.code().ends_with("::not_found")
     }
 
-    /// Into a Rhai error that scripts can catch.
+    /// Into a Rhai error that scripts can catch; an unknown stays what it is, and cannot be caught.
     pub fn raise(self) -> Box<EvalAltResult> {
+        if self.code() == pending::NAME {
+            return Pending::new(self.message()).raise();
+        }
         let position = self.origin.as_ref().map_or(Position::NONE, |origin| origin.position);
         EvalAltResult::ErrorRuntime(Dynamic::from(self), position).into()
     }

@@ -3,6 +3,8 @@
 mod bind;
 mod fault;
 pub mod pending;
+pub mod secret;
+pub mod swallowed;
 pub mod value;
 mod verb;
 

@@ -1,11 +1,14 @@
 //! An answer that a dry run cannot know yet. Whatever a script does with it ends that step's preview, and `try`
 //! cannot swallow that; what the step then prints is the task floor's business.
 
-use crate::script::RhaiResultOf;
+use crate::script::{RhaiResultOf, swallowed};
 use rhai::{Dynamic, Engine, EvalAltResult, Position};
 
 /// "Known after step 2, `helm upgrade platform/postgresql-ha`".
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// As an error (an unknown among a verb's options) it ends the preview too.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+#[error("{after}")]
+#[diagnostic(code(pending))]
 pub struct Pending {
     pub after: String,
 }
@@ -37,7 +40,7 @@ impl Pending {
         match error {
             EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => Self::stumbled(inner),
             EvalAltResult::ErrorFunctionNotFound(text, _) => text.split(['(', ')', ',', ' ']).any(|word| word == NAME),
-            EvalAltResult::ErrorMismatchDataType(_, actual, _) => actual == NAME,
+            EvalAltResult::ErrorMismatchDataType(_, actual, _) => [NAME, std::any::type_name::<Pending>()].contains(&actual.as_str()),
             _ => false,
         }
     }
@@ -52,8 +55,9 @@ pub fn register(engine: &mut Engine) {
         engine.register_fn(operator, |left: Pending, _: Pending| -> RhaiResultOf<Dynamic> { Err(left.raise()) });
     }
     engine.register_fn("!", |value: Pending| -> RhaiResultOf<Dynamic> { Err(value.raise()) });
-    engine.register_fn("to_string", |value: &mut Pending| -> RhaiResultOf<String> { Err(value.clone().raise()) });
-    engine.register_fn("to_debug", |value: &mut Pending| -> RhaiResultOf<String> { Err(value.clone().raise()) });
+    for function in ["to_string", "to_debug", "print", "debug"] {
+        engine.register_fn(function, |value: &mut Pending| swallowed::keep::<String>(Dynamic::from(value.clone())));
+    }
     engine.register_indexer_get(|value: &mut Pending, _: Dynamic| -> RhaiResultOf<Dynamic> { Err(value.clone().raise()) });
     engine.register_indexer_get(|value: &mut Pending, _: &str| -> RhaiResultOf<Dynamic> { Err(value.clone().raise()) });
 }
@@ -66,7 +70,8 @@ mod tests {
         let mut engine = Engine::new();
         register(&mut engine);
         engine.register_fn("unknown", || Pending::new("step 1"));
-        engine.eval::<Dynamic>(script).unwrap_err()
+        let result = engine.eval::<Dynamic>(script);
+        swallowed::raise().and(result).unwrap_err()
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub enum ValueError {
 
 /// Reads a verb's option map. Unknown keys are errors with a "did you mean"; a wrong type names its place.
 pub fn options<T: DeserializeOwned>(map: Map) -> Result<T, Fault> {
+    if let Some(pending) = map.values().find_map(pending_in) {
+        return Err(pending.into());
+    }
     let known = fields::<T>();
     for key in map.keys() {
         if !known.is_empty() && !known.contains(&key.as_str()) {
@@ -47,10 +50,16 @@ fn unknown_option(key: &str, known: &[&str]) -> ValueError {
     ValueError::Option { message: format!("unknown option `{key}`"), help: Some(help) }
 }
 
-/// The known word most like `word`, if one is near.
+/// The known word most like `word`, if one is near: a slip or two of the finger, or one the beginning of the other.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let scored = known.into_iter().map(|known| (strsim::jaro_winkler(known, word), known));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+    let slips = (word.chars().count() / 3).max(1);
+    let near = |known: &str| {
+        let (word, known) = (word.to_lowercase(), known.to_lowercase());
+        let begins = word.len().min(known.len()) >= 3 && (known.starts_with(&word) || word.starts_with(&known));
+        begins || strsim::damerau_levenshtein(&known, &word) <= slips
+    };
+    let scored = known.into_iter().filter(|known| near(known)).map(|known| (strsim::jaro_winkler(known, word), known));
+    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 /// A verb's answer as a script sees it.
@@ -165,6 +174,13 @@ mod tests {
         let map = rhai::Engine::new().parse_json(r#"{"values": ["a", 1]}"#, false).unwrap();
         let message = options::<Options>(map).unwrap_err().message();
         assert!(message.starts_with("option `values[1]`"), "{message}");
+    }
+
+    #[test]
+    fn an_unknown_among_the_options_ends_the_preview() {
+        let map = Map::from([("values".into(), Dynamic::from_array(vec![Dynamic::from(Pending::new("step 1"))]))]);
+        let raised = options::<Options>(map).unwrap_err().raise();
+        assert_eq!(Pending::find(&raised), Some(Pending::new("step 1")));
     }
 
     #[test]

@@ -10,10 +10,7 @@ use std::time::Instant;
 
 /// The text in which an error is shown in one line.
 pub fn in_words(error: &EvalAltResult) -> String {
-    match Fault::find(error) {
-        Some(fault) => fault.message(),
-        None => error.unwrap_inner().to_string(),
-    }
+    crate::engine::report::in_words(error)
 }
 
 /// Asks one closure. `Err` only when the user pressed Ctrl-C.

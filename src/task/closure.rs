@@ -32,12 +32,14 @@ impl Closure {
     }
 
     /// Where it was declared, as file and line.
+    #[expect(deprecated, reason = "rhai marks its internals so; the version is pinned")]
     pub fn place(&self) -> String {
         let source = self.context.source.as_deref().unwrap_or("script");
         let file = source.rsplit('/').next().unwrap_or(source);
         self.context.pos.line().map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
     }
 
+    #[expect(deprecated, reason = "rhai marks its internals so; the version is pinned")]
     pub fn line(&self) -> Option<usize> {
         self.context.pos.line()
     }

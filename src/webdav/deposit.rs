@@ -209,10 +209,156 @@ fn told(error: WebDavError, sent: u64) -> WebDavError {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+/// Bytes as people compare them.
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webdav::standin::{Fault, Standin};
+    use miette::Diagnostic;
+
+    const LONG: usize = 3 * WHOLE;
+
+    fn content(bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect()
+    }
+
+    async fn put(standin: &Standin, bytes: usize) -> Result<Deposited, String> {
+        let source = content(bytes);
+        let deposited = standin.client().deposit(&Permit::for_tests(), "x.age", source.as_slice(), Replace::Never).await;
+        deposited.map_err(|error| format!("{} {error}", error.code().unwrap()))
+    }
+
+    async fn fails(method: &'static str, fault: Fault, bytes: usize) -> String {
+        let standin = Standin::start().await;
+        standin.fail(method, "x.age", fault, 9);
+        let error = put(&standin, bytes).await.unwrap_err();
+        assert!(standin.state().files.keys().all(|name| name != "x.age"), "{error}");
+        error.split(' ').next().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn short_and_long_streams_arrive_whole() {
+        for bytes in [0, 1, WHOLE - 1, WHOLE, WHOLE + 1, LONG] {
+            let standin = Standin::start().await;
+            let deposited = put(&standin, bytes).await.unwrap();
+            assert_eq!((deposited.bytes, deposited.hashed_there), (bytes as u64, true));
+            assert_eq!(deposited.sha256, hex(&Sha256::digest(content(bytes))));
+            assert_eq!(standin.state().files.keys().collect::<Vec<_>>(), ["x.age"]);
+            assert!(standin.state().files["x.age"] == content(bytes));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cut_upload_leaves_nothing_and_says_how_far_it_came() {
+        assert_eq!(fails("PUT", Fault::Cut(100_000), LONG).await, "backup::cut");
+        assert_eq!(fails("PUT", Fault::Cut(100), 2000).await, "backup::cut");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_keeps_a_part_and_says_success_is_found_out() {
+        assert_eq!(fails("PUT", Fault::Keep(100_000), LONG).await, "backup::truncated");
+        assert_eq!(fails("PUT", Fault::Keep(10), 2000).await, "backup::truncated");
+    }
+
+    #[tokio::test]
+    async fn a_bit_that_flips_on_the_way_is_found_by_the_servers_hash() {
+        assert_eq!(fails("PUT", Fault::Flip, LONG).await, "backup::corrupt");
+    }
+
+    #[tokio::test]
+    async fn a_full_server_and_a_wrong_password_are_told_at_once() {
+        for bytes in [2000, LONG] {
+            assert_eq!(fails("PUT", Fault::Status(507, None), bytes).await, "backup::quota");
+            assert_eq!(fails("PUT", Fault::Status(401, None), bytes).await, "backup::unauthorized");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_never_sent_twice() {
+        let standin = Standin::start().await;
+        standin.fail("PUT", "x.age", Fault::Status(401, Some(0)), 9);
+        put(&standin, 10).await.unwrap_err();
+        assert_eq!(standin.state().log.iter().filter(|line| line.starts_with("PUT")).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_busy_server_is_waited_for_as_long_as_it_asks() {
+        let standin = Standin::start().await;
+        standin.fail("PUT", "x.age", Fault::Status(503, Some(1)), 1);
+        standin.fail("MOVE", "x.age", Fault::Status(423, None), 1);
+        let began = std::time::Instant::now();
+        put(&standin, 10).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_asks_for_too_long_a_wait_is_not_waited_for() {
+        assert_eq!(fails("PUT", Fault::Status(503, Some(120)), 10).await, "backup::busy");
+        assert_eq!(fails("MOVE", Fault::Status(423, None), 10).await, "backup::locked");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_gave_up_does_not_decide() {
+        for (method, bytes) in [("PUT", 10), ("PUT", LONG), ("MOVE", 10)] {
+            let standin = Standin::start().await;
+            standin.fail(method, "x.age", Fault::Late, 1);
+            put(&standin, bytes).await.unwrap();
+            assert_eq!(standin.state().files["x.age"].len(), bytes);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_is_given_up() {
+        assert_eq!(fails("PUT", Fault::Hang, LONG).await, "backup::stalled");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_breaks_commits_nothing() {
+        struct Breaks(usize);
+        impl AsyncRead for Breaks {
+            fn poll_read(
+                mut self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+                buffer: &mut tokio::io::ReadBuf<'_>,
+            ) -> std::task::Poll<io::Result<()>> {
+                if self.0 == 0 {
+                    return std::task::Poll::Ready(Err(io::Error::other("exited 1")));
+                }
+                let some = self.0.min(buffer.remaining());
+                buffer.put_slice(&vec![7; some]);
+                self.0 -= some;
+                std::task::Poll::Ready(Ok(()))
+            }
+        }
+        for bytes in [10, LONG] {
+            let standin = Standin::start().await;
+            let error = standin.client().deposit(&Permit::for_tests(), "x.age", Breaks(bytes), Replace::Never).await.unwrap_err();
+            assert_eq!(error.code().unwrap().to_string(), "backup::source_broke");
+            assert!(standin.state().files.is_empty());
+            assert!(standin.state().log.iter().all(|line| !line.starts_with("PUT")), "{:?}", standin.state().log);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_a_name_is_not_overwritten() {
+        let standin = Standin::start().await;
+        put(&standin, 10).await.unwrap();
+        assert!(put(&standin, 20).await.unwrap_err().starts_with("backup::exists"));
+        assert_eq!(standin.state().files["x.age"].len(), 10);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_unreachable() {
+        let account = crate::webdav::Account { url: "http://127.0.0.1:9/dav".into(), user: "u".into(), password: "p".into() };
+        let dav = WebDav::new(&account, crate::webdav::standin::impatient()).unwrap();
+        assert_eq!(dav.stat("x").await.unwrap_err().code().unwrap().to_string(), "backup::unreachable");
+    }
 }

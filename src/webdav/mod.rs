@@ -8,8 +8,8 @@ mod error;
 pub mod standin;
 mod write;
 
-pub use answer::Entry;
-pub use deposit::Deposited;
+pub use answer::{Entry, said};
+pub use deposit::{Deposited, hex};
 pub use error::WebDavError;
 pub use write::Replace;
 
@@ -100,21 +100,29 @@ impl WebDav {
         let most = u64::try_from(limit).unwrap_or(u64::MAX);
         let read = self.open(path).await?.take(most + 1).read_to_end(&mut content).await;
         let unreadable = |reason: String| WebDavError::BadAnswer { request: format!("GET `{path}`"), reason };
-        read.map_err(|error| unreadable(error.to_string()))?;
+        read.map_err(|error| error.downcast::<WebDavError>().unwrap_or_else(|error| unreadable(error.to_string())))?;
         if content.len() > limit { Err(unreadable(format!("it is larger than {limit} bytes"))) } else { Ok(content) }
     }
 
-    /// A file of any size, as it comes in. Silence for longer than the client's patience is an error.
+    /// A file of any size, as it comes in. Silence for longer than the client's patience is an error. What breaks the
+    /// connection is a [`WebDavError`] inside the [`io::Error`], so that it is not taken for damage.
     pub async fn open(&self, path: &str) -> Result<impl AsyncRead + Send + Unpin + 'static, WebDavError> {
         let response = self.ask("GET", path, |request| request).await?;
         let idle = self.patience.idle;
-        let pieces = response.bytes_stream().map_err(|error| io::Error::other(reason(error)));
-        Ok(StreamReader::new(Box::pin(impatient(pieces, idle))))
+        let request = format!("GET `{path}`");
+        let pieces = response.bytes_stream().map_err(move |error| {
+            io::Error::other(WebDavError::Cut { request: request.clone(), sent: 0, reason: reason(error) })
+        });
+        Ok(StreamReader::new(Box::pin(impatient(pieces, idle, path.to_owned()))))
     }
 
     /// How far the server's clock is ahead of this machine's, by its latest answer; `None` where it does not say.
     pub fn skew(&self) -> Option<SignedDuration> {
         *self.skew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn patience(&self) -> Patience {
+        self.patience
     }
 
     async fn propfind(&self, path: &str, depth: &'static str) -> Result<Vec<Entry>, WebDavError> {
@@ -213,16 +221,20 @@ fn broke(asked: &Asked, error: reqwest::Error) -> WebDavError {
 }
 
 /// A stream whose silence ends it with an error.
-fn impatient<T>(pieces: impl Stream<Item = io::Result<T>> + Send, idle: Duration) -> impl Stream<Item = io::Result<T>> + Send
-where
-    T: Send,
-{
-    futures::stream::unfold(Some(Box::pin(pieces)), move |pieces| async move {
-        let mut pieces = pieces?;
+fn impatient<T: Send>(
+    pieces: impl Stream<Item = io::Result<T>> + Send,
+    idle: Duration,
+    path: String,
+) -> impl Stream<Item = io::Result<T>> + Send {
+    futures::stream::unfold(Some((Box::pin(pieces), path)), move |reading| async move {
+        let (mut pieces, path) = reading?;
         match tokio::time::timeout(idle, pieces.next()).await {
-            Ok(Some(piece)) => Some((piece, Some(pieces))),
+            Ok(Some(piece)) => Some((piece, Some((pieces, path)))),
             Ok(None) => None,
-            Err(_) => Some((Err(io::Error::new(io::ErrorKind::TimedOut, "the server sends nothing any more")), None)),
+            Err(_) => {
+                let stalled = WebDavError::Stalled { request: format!("GET `{path}`"), sent: 0, limit: idle };
+                Some((Err(io::Error::other(stalled)), None))
+            }
         }
     })
 }

@@ -174,7 +174,7 @@ fn next_fault(state: &Mutex<State>, request: &Request) -> Option<Fault> {
         found.3 -= 1;
         found.2.clone()
     });
-    if fault.as_ref().is_some_and(|fault| !matches!(fault, Fault::Late | Fault::Keep(_) | Fault::Flip)) {
+    if fault.as_ref().is_some_and(|fault| matches!(fault, Fault::Cut(_) | Fault::Hang)) {
         state.log.push(format!("{} {} fault", request.method, request.path));
     }
     fault
@@ -229,7 +229,7 @@ fn act(state: &mut State, request: &Request, mut body: Vec<u8>, fault: Option<&F
 }
 
 fn hash(state: &State, name: &str, body: &[u8]) -> String {
-    if state.hashes { format!("{name}{}\r\n", super::deposit::hex(&Sha256::digest(body))) } else { String::new() }
+    if state.hashes { format!("{name}{}\r\n", super::hex(&Sha256::digest(body))) } else { String::new() }
 }
 
 fn rename(state: &mut State, request: &Request) -> String {

@@ -1,0 +1,56 @@
+# Two commands do everything: `make demo` and `make test`. Targets of the platform follow those of the project.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+RAILRUN ?= target/debug/railrun
+SANDBOX := tests/sandbox/sandbox
+WITH_SANDBOX := eval "$$($(SANDBOX) env)" &&
+
+.PHONY: help demo test test-long check bench build sandbox sandbox-down pg-deploy pg-status smoke backup docs
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
+
+demo: sandbox build ## Bring up the sandbox and move a real Gitea onto a real PostgreSQL cluster
+	@$(WITH_SANDBOX) tests/sandbox/demo $(RAILRUN)
+
+test: ## Everything that must hold; brings up what it needs
+	@tests/run fast
+
+test-long: ## The long sweeps; prints their figures
+	@tests/run long
+
+check: ## Format, lints, licences and advisories, documentation up to date
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo run --quiet -- check
+	cargo run --quiet -- docs --markdown | diff - docs/reference.md
+
+bench: build ## Figures as ratios against peers in the same run
+	@$(WITH_SANDBOX) tests/bench/run
+
+build:
+	@tests/sandbox/sandbox setup
+	cargo build --quiet
+
+docs: build ## Write docs/reference.md anew from the verbs' own documentation
+	$(RAILRUN) docs --markdown > docs/reference.md
+
+sandbox: ## A real one-node Kubernetes with Gitea in the workplan's starting state
+	@$(SANDBOX) start
+
+sandbox-down: ## Stop the sandbox; its data stays, nothing else does
+	@$(SANDBOX) down
+
+# The platform's own targets, as the workplan has them.
+
+pg-deploy: ## Deploy the standalone PostgreSQL HA (task T01)
+	$(RAILRUN) run t01
+
+pg-status: ## Show the pods of PostgreSQL HA
+	$(RAILRUN) scripts/pg-status.rhai
+
+smoke: ## Check that the platform answers
+	$(RAILRUN) scripts/smoke.rhai
+
+backup: ## Back up the platform's databases, age-encrypted, and verify the upload
+	$(RAILRUN) scripts/backup.rhai

@@ -1,0 +1,187 @@
+//! Every function a script may call, by namespace and name, from the engine's own metadata. Nothing is listed by
+//! hand; what `check` and `docs` make of it is theirs.
+
+use crate::engine::{Sources, profile};
+use crate::primitives;
+use crate::script::Verb;
+use crate::script::value::nearest;
+use rhai::FuncInfo;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One way to call a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Empty for what is known everywhere.
+    pub namespace: String,
+    pub name: String,
+    pub params: Vec<Param>,
+    pub returns: String,
+    /// Its doc comment, without the slashes.
+    pub doc: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param {
+    pub name: String,
+    /// In a script writer's words: `string`, `map`, `any`.
+    pub kind: String,
+}
+
+impl Signature {
+    /// `helm::upgrade`.
+    pub fn path(&self) -> String {
+        path(&self.namespace, &self.name)
+    }
+}
+
+impl std::fmt::Display for Signature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let params: Vec<_> = self.params.iter().map(|param| param.name.as_str()).collect();
+        write!(f, "{}({})", self.path(), params.join(", "))
+    }
+}
+
+/// `helm::upgrade`, or `expect` for what is known everywhere.
+pub fn path(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}::{name}") }
+}
+
+pub struct Vocabulary {
+    functions: BTreeMap<String, BTreeMap<String, Vec<Signature>>>,
+    verbs: BTreeMap<(String, String), Verb>,
+}
+
+impl Vocabulary {
+    pub fn new(scripts: &Sources) -> Self {
+        let mut functions: BTreeMap<String, BTreeMap<String, Vec<Signature>>> = BTreeMap::new();
+        for signature in profile::engine(None, scripts).collect_fn_metadata(None, |info| Some(read(&info)), true) {
+            let overloads = functions.entry(signature.namespace.clone()).or_default().entry(signature.name.clone()).or_default();
+            overloads.push(signature);
+        }
+        for overloads in functions.values_mut().flat_map(BTreeMap::values_mut) {
+            overloads.sort_by_key(|one| (one.params.len(), one.to_string()));
+        }
+        let mut verbs = BTreeMap::new();
+        for primitive in primitives::all() {
+            functions.entry(primitive.name.to_owned()).or_default();
+            verbs.extend(primitive.verbs.into_iter().map(|verb| ((primitive.name.to_owned(), verb.name.to_owned()), verb)));
+        }
+        Self { functions, verbs }
+    }
+
+    /// Every way to call this function.
+    pub fn overloads(&self, namespace: &str, name: &str) -> &[Signature] {
+        self.functions.get(namespace).and_then(|names| names.get(name)).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn verb(&self, namespace: &str, name: &str) -> Option<&Verb> {
+        self.verbs.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// The verbs of all primitives, with their namespaces, sorted.
+    pub fn verbs(&self) -> impl Iterator<Item = (&str, &Verb)> {
+        self.verbs.iter().map(|((namespace, _), verb)| (namespace.as_str(), verb))
+    }
+
+    pub fn has_namespace(&self, namespace: &str) -> bool {
+        self.functions.contains_key(namespace)
+    }
+
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// The names in a namespace that a script can write.
+    pub fn names(&self, namespace: &str) -> BTreeSet<&str> {
+        self.functions.get(namespace).into_iter().flat_map(BTreeMap::keys).map(String::as_str).filter(|name| is_name(name)).collect()
+    }
+
+    /// What was probably meant by a function that does not exist: in its namespace first, then anywhere.
+    pub fn suggest(&self, namespace: &str, name: &str) -> Option<String> {
+        if let Some(near) = nearest(name, self.names(namespace)) {
+            return Some(path(namespace, near));
+        }
+        self.namespaces().find(|other| !self.overloads(other, name).is_empty()).map(|other| path(other, name))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_alphabetic() || first == '_') && !name.contains('$')
+}
+
+fn read(info: &FuncInfo<'_>) -> Signature {
+    let function = info.metadata;
+    let mut params: Vec<Param> = function.params_info.iter().map(|param| read_param(param)).collect();
+    params.resize_with(function.num_params, || Param { name: "_".into(), kind: "any".into() });
+    Signature {
+        namespace: info.namespace.to_string(),
+        name: function.name.to_string(),
+        params,
+        returns: kind_of(&function.return_type),
+        doc: plain(function.comments.iter().map(AsRef::as_ref)),
+    }
+}
+
+fn read_param(text: &str) -> Param {
+    let (name, kind) = text.split_once(':').unwrap_or((text, "Dynamic"));
+    Param { name: name.trim().trim_start_matches('_').to_owned(), kind: kind_of(kind) }
+}
+
+/// A Rust type in a script writer's words.
+pub fn kind_of(rust: &str) -> String {
+    let bare = rust.trim().trim_start_matches("&mut ").trim_start_matches('&').trim();
+    let bare = ["RhaiResultOf<", "Result<"]
+        .iter()
+        .find_map(|outer| bare.strip_prefix(outer))
+        .map_or(bare, |inner| inner.split([',', '>']).next().unwrap_or(inner));
+    let last = bare.rsplit("::").next().unwrap_or(bare).trim();
+    let word = match last {
+        "str" | "ImmutableString" | "String" | "string" => "string",
+        "INT" | "i64" | "int" => "int",
+        "FLOAT" | "f64" | "float" => "float",
+        "bool" => "bool",
+        "char" => "char",
+        "Map" | "map" => "map",
+        "Array" | "array" => "array",
+        "FnPtr" | "Fn" => "closure",
+        "()" | "" => "()",
+        "Dynamic" | "?" | "_" => "any",
+        other => return other.to_lowercase(),
+    };
+    word.to_owned()
+}
+
+/// Doc comments without their slashes.
+pub fn plain<'c>(comments: impl IntoIterator<Item = &'c str>) -> String {
+    let lines = comments.into_iter().flat_map(str::lines).map(|line| {
+        let line = line.trim_start().trim_start_matches("//!").trim_start_matches("///");
+        line.strip_prefix(' ').unwrap_or(line).trim_end()
+    });
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::repo;
+
+    #[test]
+    fn what_the_engine_offers_is_known_by_name_and_arity() {
+        let vocabulary = Vocabulary::new(&repo::<str>(&[]).sources);
+        assert!(vocabulary.overloads("", "to_upper").iter().any(|one| one.params.len() == 1));
+        assert!(vocabulary.overloads("", "eval").is_empty());
+        assert!(vocabulary.has_namespace("helm"));
+        assert_eq!(vocabulary.suggest("", "to_uper").as_deref(), Some("to_upper"));
+    }
+
+    #[test]
+    fn types_are_said_in_a_script_writers_words() {
+        let said = ["&str", "&mut Map", "RhaiResultOf<Dynamic>", "INT", "rhai::FnPtr", "()"].map(kind_of);
+        assert_eq!(said, ["string", "map", "any", "int", "closure", "()"]);
+    }
+
+    #[test]
+    fn doc_comments_lose_their_slashes_and_keep_their_lines() {
+        assert_eq!(plain(["/// Upgrades it.\n///\n/// ```rhai", "/// x"]), "Upgrades it.\n\n```rhai\nx");
+    }
+}

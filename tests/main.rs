@@ -1,0 +1,7 @@
+//! The tests that need a whole program: a mirror of `src/`, least powerful first; `e2e` needs the sandbox.
+
+mod architecture;
+mod cli;
+mod e2e;
+mod support;
+mod task;

@@ -1,0 +1,126 @@
+//! How tests run railrun: one builder that compares exit code, stdout and stderr together.
+
+#![expect(clippy::disallowed_methods, reason = "tests run programs and write files")]
+
+pub mod sandbox;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// One run of railrun in a folder of its own.
+pub struct Test {
+    folder: TempDir,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Test {
+    pub fn new() -> Self {
+        let test = Self { folder: tempfile::tempdir().expect("a temporary folder"), args: Vec::new(), env: Vec::new() };
+        test.file("railrun.yaml", "{}\n")
+    }
+
+    /// Writes a file into the folder.
+    pub fn file(self, name: &str, text: &str) -> Self {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+        self
+    }
+
+    /// The script to run, as `scripts/it.rhai`.
+    pub fn script(self, text: &str) -> Self {
+        self.file("scripts/it.rhai", text).arg("scripts/it.rhai")
+    }
+
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    pub fn args<'a>(self, args: impl IntoIterator<Item = &'a str>) -> Self {
+        args.into_iter().fold(self, Self::arg)
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn dry_run(self) -> Self {
+        self.arg("--dry-run")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn run(&self) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_railrun"))
+            .args(&self.args)
+            .current_dir(self.folder.path())
+            .env_remove("RAILRUN_ENV")
+            .env_remove("KUBECONFIG")
+            .env("HOME", self.folder.path())
+            .env("NO_COLOR", "1")
+            .envs(self.env.iter().cloned())
+            .stdin(Stdio::null())
+            .output()
+            .expect("railrun starts");
+        let text = |bytes: Vec<u8>| without_times(&String::from_utf8(bytes).expect("UTF-8"));
+        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Ran {
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    pub fn success(self) -> Self {
+        self.exits(0)
+    }
+
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is not in:\n{}", self.stderr);
+        self
+    }
+
+    pub fn does_not_say(self, text: &str) -> Self {
+        assert!(!self.stderr.contains(text), "`{text}` is in:\n{}", self.stderr);
+        self
+    }
+
+    pub fn prints(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "`{text}` is not in:\n{}", self.stdout);
+        self
+    }
+}
+
+/// Elapsed times differ from run to run: each becomes `0ms`, its columns kept apart by one blank.
+fn without_times(text: &str) -> String {
+    text.lines().map(without_time).fold(String::new(), |all, line| all + &line + "\n")
+}
+
+fn without_time(line: &str) -> String {
+    let is_time = |word: &str| {
+        let digits = word.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+        digits.len() < word.len() && matches!(digits, "ms" | "s")
+    };
+    let trimmed = line.trim_end();
+    match trimmed.rsplit_once(' ') {
+        Some((before, last)) if is_time(last) => format!("{} 0ms", before.trim_end()),
+        Some((before, last)) if last.starts_with('(') && is_time(last.trim_matches(['(', ')'])) => format!("{before} (0ms)"),
+        _ => trimmed.to_owned(),
+    }
+}
