@@ -2,6 +2,7 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 /// A duration read from an option or a setting.
@@ -30,6 +31,16 @@ pub fn show(duration: Duration) -> String {
     }
 }
 
+/// Whole and exact, as it can be read again: `1m 30s`.
+impl Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::SignedDuration::try_from(self.0) {
+            Ok(duration) => write!(f, "{duration:#}"),
+            Err(_) => write!(f, "{}s", self.0.as_secs()),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -53,6 +64,15 @@ mod tests {
         for text in ["", "90", "-5s", "soon"] {
             assert!(parse(text).unwrap_err().contains("\"90s\""), "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_reads_back_as_it_is_written() {
+        for text in ["90s", "250ms", "7d", "1h 1m 1s"] {
+            let span = Span(parse(text).unwrap());
+            assert_eq!(parse(&span.to_string()).unwrap(), span.0, "{span}");
+        }
+        assert_eq!(Span(Duration::from_secs(90)).to_string(), "1m 30s");
     }
 
     #[test]

@@ -35,19 +35,29 @@ pub struct Change {
     /// Every resource this change alters, in the words that reads use too (`platform/release/postgresql-ha`).
     /// A resource that ends in `/` stands for everything inside it.
     pub touches: Vec<String>,
+    /// What must be there for its preview to know anything; an earlier planned change to it makes a failed preview
+    /// pending, but this change does not alter it.
+    pub rests_on: Vec<String>,
     /// Whether Ctrl-C may abandon it half-way without leaving harm (a copy, a backup, a wait).
     pub cancellable: bool,
 }
 
 impl Change {
     pub fn new(verb: &'static str, target: impl Into<String>) -> Self {
-        Self { verb, target: target.into(), touches: Vec::new(), cancellable: false }
+        Self { verb, target: target.into(), touches: Vec::new(), rests_on: Vec::new(), cancellable: false }
     }
 
     /// Names one more resource that this change alters.
     #[must_use]
     pub fn touching(mut self, resource: impl Into<String>) -> Self {
         self.touches.push(resource.into());
+        self
+    }
+
+    /// Names what it stands on without altering it.
+    #[must_use]
+    pub fn resting_on(mut self, resources: impl IntoIterator<Item = String>) -> Self {
+        self.rests_on.extend(resources);
         self
     }
 

@@ -181,7 +181,7 @@ impl Stage for Host {
     }
 
     fn waits_for(&self, what: &Change) -> Option<String> {
-        self.plan.touched_by(&what.touches)
+        self.plan.touched_by(&what.touches).or_else(|| self.plan.touched_by(&what.rests_on))
     }
 
     fn may_begin(&self) -> Result<(), Interrupted> {

@@ -116,6 +116,20 @@ pub trait Runner: Send + Sync {
     fn run<'a>(&'a self, command: &'a Command) -> BoxFuture<'a, Result<Output, ProcessError>>;
 }
 
+/// The command lines of the processes of this machine that run a program of this name, with their ids. Where the
+/// system shows none, there are none.
+pub fn running(program: &str) -> Vec<(u32, Vec<String>)> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let lines = ids.filter_map(|id| Some((id, std::fs::read(format!("/proc/{id}/cmdline")).ok()?)));
+    let words = lines.map(|(id, line)| (id, line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()));
+    words.filter(|(_, words): &(u32, Vec<String>)| words.first().is_some_and(|word| base_name(word) == base_name(program))).collect()
+}
+
+fn base_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
 #[derive(Clone)]
 pub struct Process(Arc<dyn Runner>);
 

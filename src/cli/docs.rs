@@ -14,7 +14,12 @@ pub fn docs(verb: Option<&str>, markdown: bool) -> Exit {
             Exit::Done
         }
         Err(fault) => {
-            let _ = writeln!(std::io::stderr(), "{}{}", fault.message(), fault.help().map(|help| format!("\n  help: {help}")).unwrap_or_default());
+            let _ = writeln!(
+                std::io::stderr(),
+                "{}{}",
+                fault.message(),
+                fault.help().map(|help| format!("\n  help: {help}")).unwrap_or_default()
+            );
             Exit::Usage
         }
     }

@@ -26,7 +26,8 @@ pub fn doctor(global: &Global) -> Exit {
     };
     let mut well = true;
     for (program, args, purpose) in PROGRAMS {
-        let found: Result<Output, Fault> = host.wait::<_, ProcessError, Fault>(host.process.read(&Command::new(*program, args.iter().copied())));
+        let found: Result<Output, Fault> =
+            host.wait::<_, ProcessError, Fault>(host.process.read(&Command::new(*program, args.iter().copied())));
         well &= found.is_ok();
         let said = found.map(|output| output.text().lines().next().unwrap_or_default().to_owned());
         say(global, &host, program, purpose, &said.map_err(|fault| fault.message()));

@@ -52,10 +52,11 @@ pub fn status(global: &Global) -> Exit {
     on_own_stack(|| {
         let root = setup::root();
         let sources = Sources::new(root.clone());
-        let all = match tasks(&sources).and_then(|all| Ok((all, setup::host(&Global { quiet: true, ..global.clone() }, root, Mode::DryRun)?))) {
-            Ok(found) => found,
-            Err(fault) => return check::fail(global, &sources, &fault),
-        };
+        let all =
+            match tasks(&sources).and_then(|all| Ok((all, setup::host(&Global { quiet: true, ..global.clone() }, root, Mode::DryRun)?))) {
+                Ok(found) => found,
+                Err(fault) => return check::fail(global, &sources, &fault),
+            };
         let (tasks, host) = all;
         let engine = engine(&host, &sources);
         let runner = Runner { host: &host, engine: &engine, tasks: &tasks };
@@ -174,7 +175,13 @@ impl Ready<'_> {
             rendered.push('\n');
             rendered.push_str(&where_things_stand(walk));
         }
-        self.host.events.emit(&Event::Failure { code: report.code, message: report.message, help: report.help, place: report.place, rendered });
+        self.host.events.emit(&Event::Failure {
+            code: report.code,
+            message: report.message,
+            help: report.help,
+            place: report.place,
+            rendered,
+        });
     }
 }
 
@@ -222,7 +229,11 @@ fn find(sources: &Sources, all: &[Script], name: &str) -> Result<Script, Fault> 
             let help = near.map_or_else(|| "`railrun list` shows the tasks".to_owned(), |near| format!("did you mean `{near}`?"));
             Err(RunError::Unknown { name: name.to_owned(), help }.into())
         }
-        _ => Err(RunError::Ambiguous { name: name.to_owned(), found: found.iter().map(|script| script.name.clone()).collect::<Vec<_>>().join(", ") }.into()),
+        _ => Err(RunError::Ambiguous {
+            name: name.to_owned(),
+            found: found.iter().map(|script| script.name.clone()).collect::<Vec<_>>().join(", "),
+        }
+        .into()),
     }
 }
 

@@ -49,7 +49,12 @@ pub fn host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fa
 fn listener(global: &Global, redactor: Redactor) -> Box<dyn Listener> {
     match global.output {
         Output::Json => Box::new(Json::new(redactor)),
-        Output::Text => Box::new(Talk::new(paint(global), verbosity(global), console::Term::stderr().features().is_attended() && dumb_is_not(), redactor)),
+        Output::Text => Box::new(Talk::new(
+            paint(global),
+            verbosity(global),
+            console::Term::stderr().features().is_attended() && dumb_is_not(),
+            redactor,
+        )),
     }
 }
 
@@ -77,7 +82,8 @@ pub fn paint_stdout(global: &Global) -> Paint {
 
 fn paint_for(global: &Global, term: &console::Term) -> Paint {
     let terminal = term.is_term();
-    let declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || std::env::var("CLICOLOR").is_ok_and(|value| value == "0");
+    let declined =
+        std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || std::env::var("CLICOLOR").is_ok_and(|value| value == "0");
     let forced = std::env::var("CLICOLOR_FORCE").is_ok_and(|value| value != "0");
     let colour = match global.color {
         Colour::Always => true,

@@ -157,7 +157,7 @@ impl Found<'_> {
 
     fn leaf(&mut self, path: &str, live: Option<&Value>, wanted: Option<&Value>) {
         let path_shown = format!("{}: {path}", self.label);
-        if self.masked(path) {
+        if self.masked(path, [live, wanted]) {
             let to = wanted.map(|_| if live.is_some() { "(secret changed)" } else { "[secret]" }.to_owned());
             self.edits.push(Edit::Field { path: path_shown, from: live.map(|_| "[secret]".into()), to });
             return;
@@ -171,10 +171,12 @@ impl Found<'_> {
         }
     }
 
-    /// A Secret's data, and environment variables that are called like one.
-    fn masked(&self, path: &str) -> bool {
-        let variable = || path.strip_suffix("].value").and_then(|path| path.rsplit_once('[')).is_some_and(|(_, name)| looks_secret(name));
-        (self.secret && path.starts_with("data")) || variable()
+    /// A Secret's data; elsewhere texts that are called like a secret, as a key or as an environment variable.
+    fn masked(&self, path: &str, values: [Option<&Value>; 2]) -> bool {
+        let path = path.trim_end_matches(".value");
+        let name = path.trim_end_matches(']').rsplit(['.', '[']).next().unwrap_or_default();
+        let text = values.iter().flatten().all(|value| value.is_string() || value.is_array());
+        (self.secret && path.starts_with("data")) || (text && looks_secret(name))
     }
 }
 
@@ -263,6 +265,8 @@ mod tests {
         let secret = |value: &str| json!({"kind": "Secret", "data": {"password": value}});
         assert_eq!(lines(secret("YQ=="), secret("Yg==")), ["x/y: data.password [secret] → (secret changed)"]);
         assert_eq!(lines(json!({"kind": "Secret"}), json!({"kind": "Secret", "stringData": {"p": "a"}})), ["x/y: data.p - → [secret]"]);
+        let values = |value: &str| json!({"auth": {"password": value, "existingSecret": value, "token": true}});
+        assert_eq!(lines(values("a"), values("b")), ["x/y: auth.password [secret] → (secret changed)", "x/y: auth.existingSecret a → b"]);
         let env = |value: &str| json!({"env": [{"name": "PG_PASSWORD", "value": value}]});
         assert_eq!(lines(env("a"), env("b")), ["x/y: env[PG_PASSWORD].value [secret] → (secret changed)"]);
     }

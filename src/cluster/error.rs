@@ -79,15 +79,9 @@ pub enum ClusterError {
     #[error("cannot reach port {port} of `{pod}`: {reason}")]
     #[diagnostic(code(kube::cannot_forward), help("`kube::diagnose(\"{pod}\")` says how the pod is"))]
     CannotForward { pod: String, port: u16, reason: String },
-    #[error("{what} after {waited}{}", last.as_ref().map(|last| format!(": {last}")).unwrap_or_default())]
-    #[diagnostic(code(kube::timed_out))]
-    TimedOut {
-        what: String,
-        waited: String,
-        last: Option<String>,
-        #[help]
-        help: Option<String>,
-    },
+    #[error("{what} after {waited}: {last}")]
+    #[diagnostic(code(kube::timed_out), help("wait longer (`timeout`), or see `kube::events`"))]
+    TimedOut { what: String, waited: String, last: String },
     #[error(transparent)]
     #[diagnostic(transparent)]
     NotReady(#[from] Box<NotReady>),

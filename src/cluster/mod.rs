@@ -1,6 +1,7 @@
 //! The Kubernetes API, and the only place that names the `kube` crate. It knows objects, pods and streams; what
 //! they mean for a release or a database is the primitives' business.
 
+pub mod compare;
 mod connect;
 mod diagnose;
 mod error;
@@ -9,11 +10,14 @@ mod forward;
 mod guard;
 mod kinds;
 mod kubeconfig;
-pub mod compare;
+mod logs;
 mod name;
 mod objects;
+pub mod ready;
+mod wait;
+mod watch;
 
-pub use diagnose::{Diagnosis, NotReady};
+pub use diagnose::{Diagnosis, Facts, NotReady};
 pub use error::ClusterError;
 pub use exec::ExecStream;
 pub use forward::Forward;
@@ -21,6 +25,8 @@ pub use kinds::Kind;
 pub use kubeconfig::Kubeconfig;
 pub use name::{KindName, Name, NameError, PodName};
 pub use objects::MANAGER;
+pub use wait::Waiting;
+pub use watch::{Verdict, Watched};
 
 use kinds::Kinds;
 use std::sync::Arc;

@@ -102,6 +102,14 @@ impl Cluster {
         self.send("patch", &name.to_string(), request).await
     }
 
+    /// What replacing an object by this one would make of it, the server's defaults put in; nothing is stored.
+    pub async fn preview_replace(&self, object: &Value) -> Result<Value, ClusterError> {
+        let (kind, name) = self.named_by(object).await?;
+        let how = PostParams { dry_run: true, field_manager: Some(MANAGER.into()) };
+        let request = Request::new(path(&kind, &name)?).replace(&name.name, &how, object.to_string().into_bytes());
+        self.send("replace", &name.to_string(), request).await
+    }
+
     /// Creates an object that must not be there yet.
     pub async fn create(&self, _: &Permit, object: &Value) -> Result<Value, ClusterError> {
         let (kind, name) = self.named_by(object).await?;

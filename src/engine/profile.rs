@@ -95,7 +95,8 @@ fn register_refusals(engine: &mut Engine) {
     engine.register_fn("exit", move |_: Dynamic| refuse(NotOffered::Exit));
 }
 
-/// Ties an engine to its host: the tag that every verb reads, `print` as a note, Ctrl-C and what Rhai swallows between two operations.
+/// Ties an engine to its host: the tag that every verb reads, `print` as a note; Ctrl-C, and what Rhai swallowed,
+/// between two operations.
 fn attach(engine: &mut Engine, host: Option<&SharedHost>) {
     let Some(host) = host else {
         engine.on_print(|_| {}).on_debug(|_, _, _| {});
@@ -107,7 +108,10 @@ fn attach(engine: &mut Engine, host: Option<&SharedHost>) {
     let events = host.events.clone();
     engine.on_debug(move |text, source, position| events.note(format!("{}:{position:?}: {text}", source.unwrap_or_default())));
     let host = host.clone();
-    engine.on_progress(move |_| swallowed::take().or_else(|| host.bridge.interrupted().then(|| Dynamic::from(Fault::from(Interrupted)))));
+    engine.on_progress(move |_| {
+        let interrupted = host.bridge.interrupted().then(|| Dynamic::from(Fault::from(Interrupted)));
+        interrupted.or_else(swallowed::take)
+    });
 }
 
 #[cfg(test)]

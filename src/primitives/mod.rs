@@ -4,17 +4,31 @@ use crate::host::Host;
 use crate::script::{Fault, Primitive};
 use rhai::Dynamic;
 
+pub mod core;
 pub mod helm;
 pub mod kube;
 pub mod probe;
+pub mod secret;
+pub mod settings;
 pub mod sops;
 pub mod sql;
+#[cfg(test)]
+pub mod trial;
 
 pub fn all() -> Vec<Primitive> {
-    vec![helm::primitive(), kube::primitive(), probe::primitive(), sops::primitive(), sql::primitive()]
+    vec![
+        core::primitive(),
+        helm::primitive(),
+        kube::primitive(),
+        probe::primitive(),
+        secret::primitive(),
+        settings::primitive(),
+        sops::primitive(),
+        sql::primitive(),
+    ]
 }
 
 /// What a value given as the subject of evidence stands for, where a primitive knows: a database's own identity.
-pub fn identity_of(_host: &Host, _subject: &Dynamic) -> Result<Option<String>, Fault> {
-    Ok(None)
+pub fn identity_of(host: &Host, subject: &Dynamic) -> Result<Option<String>, Fault> {
+    sql::identity_of(host, subject)
 }

@@ -31,7 +31,8 @@ const READS: &[(&str, &[&str], Option<&str>)] = &[
 const WRITES: &[(&str, &[&str])] = &[("sops", &["-i", "--in-place", "--output"]), ("git", &["--output"])];
 
 pub(super) fn only_reads(command: &Command) -> bool {
-    let program = command.program.rsplit('/').next().unwrap_or_default();
+    // `helm4` is a helm.
+    let program = command.program.rsplit('/').next().unwrap_or_default().trim_end_matches(|char: char| char.is_ascii_digit());
     let writes = |word: &str| WRITES.iter().any(|(name, words)| program == *name && words.contains(&word));
     if command.args.iter().any(|arg| writes(arg.split('=').next().unwrap_or_default())) {
         return false;
@@ -51,6 +52,7 @@ mod tests {
     #[test]
     fn an_upgrade_reads_only_as_a_server_side_dry_run() {
         assert!(only_reads(&Command::new("helm", ["upgrade", "gitea", "chart", "--dry-run=server"])));
+        assert!(only_reads(&Command::new("/opt/helm4", ["upgrade", "gitea", "chart", "--dry-run=server"])));
         assert!(!only_reads(&Command::new("helm", ["upgrade", "gitea", "chart"])));
         assert!(!only_reads(&Command::new("helm", ["upgrade", "gitea", "chart", "--dry-run"])));
     }

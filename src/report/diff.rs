@@ -26,10 +26,12 @@ fn edit_lines(paint: Paint, edit: &Edit) -> Vec<String> {
         }
         Edit::Text { name, unified } => {
             let mut lines = vec![paint.strong(name)];
-            lines.extend(unified.lines().filter(|line| !line.starts_with("---") && !line.starts_with("+++")).map(|line| match line.chars().next() {
-                Some('+') => paint.edit(true, line),
-                Some('-') => paint.edit(false, line),
-                _ => paint.dim(line),
+            lines.extend(unified.lines().filter(|line| !line.starts_with("---") && !line.starts_with("+++")).map(|line| {
+                match line.chars().next() {
+                    Some('+') => paint.edit(true, line),
+                    Some('-') => paint.edit(false, line),
+                    _ => paint.dim(line),
+                }
             }));
             lines
         }
@@ -53,7 +55,17 @@ mod tests {
         let lines = lines(Paint { colour: false, width: 80 }, &diff, true);
         assert_eq!(
             lines,
-            ["~ replicas: 1 → 3", "+ new: x", "- old: y", "~ password: [secret] → (secret changed)", "values.yaml", "@@ -1 +1 @@", "-a: 1", "+a: 2", "pods restart"]
+            [
+                "~ replicas: 1 → 3",
+                "+ new: x",
+                "- old: y",
+                "~ password: [secret] → (secret changed)",
+                "values.yaml",
+                "@@ -1 +1 @@",
+                "-a: 1",
+                "+a: 2",
+                "pods restart"
+            ]
         );
     }
 

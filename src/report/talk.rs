@@ -114,7 +114,9 @@ impl Talk {
     fn step_ended(&self, state: &State, name: &str, ending: &Ending, elapsed: Duration) {
         let (mark, middle) = match ending {
             Ending::AlreadyDone => (Mark::Yes, "already done".to_owned()),
-            Ending::Ran { changes, summary } => (if state.dry_run { Mark::Changed } else { Mark::Yes }, summary.clone().unwrap_or_else(|| changed(*changes, state.dry_run))),
+            Ending::Ran { changes, summary } => {
+                (if state.dry_run { Mark::Changed } else { Mark::Yes }, summary.clone().unwrap_or_else(|| changed(*changes, state.dry_run)))
+            }
             Ending::Pending(_) => (Mark::Plain, String::new()),
             Ending::Failed => (Mark::No, "failed".to_owned()),
         };
@@ -184,7 +186,9 @@ impl Listener for Talk {
                 self.say(state, &self.paint.dim(&format!("    = {verb} {target}: unchanged")));
             }
             Event::ChangePlanned { verb, target, diff } => self.change(state, Mark::Changed, verb, target, diff),
-            Event::ChangeIntent { verb, target, diff } if self.verbosity == Verbosity::Verbose => self.change(state, Mark::Changed, verb, target, diff),
+            Event::ChangeIntent { verb, target, diff } if self.verbosity == Verbosity::Verbose => {
+                self.change(state, Mark::Changed, verb, target, diff)
+            }
             Event::ChangeIntent { verb, target, .. } => {
                 if let Some(bar) = &state.bar {
                     bar.set_message(self.redactor.redact(&format!("{verb} {target}")));
@@ -211,7 +215,7 @@ fn marked(paint: Paint, mark: Mark, text: &str) -> Vec<String> {
 
 fn changed(changes: usize, dry_run: bool) -> String {
     match (changes, dry_run) {
-        (0, _) => "unchanged".to_owned(),
+        (0, _) => String::new(),
         (1, true) => "1 change".to_owned(),
         (n, true) => format!("{n} changes"),
         (n, false) => format!("{n} changed"),

@@ -59,6 +59,13 @@ pub fn bind_declaring(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Resul
     verb(&host_of(ctx)).map_err(|fault| pin(ctx, fault))
 }
 
+/// Runs a verb that calls a closure of the script; the closure's errors keep their own places.
+pub fn calling_back(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> RhaiResultOf<Dynamic>) -> RhaiResultOf<Dynamic> {
+    let _ = within(ctx, |_| Ok(Dynamic::UNIT))?;
+    let result = verb(&host_of(ctx));
+    swallowed::raise().and(result)
+}
+
 fn within(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Dynamic, Fault>) -> RhaiResultOf<Dynamic> {
     swallowed::raise()?;
     let host = host_of(ctx);
@@ -69,5 +76,10 @@ fn within(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Dynamic, F
 }
 
 fn pin(ctx: &NativeCallContext, fault: Fault) -> Box<rhai::EvalAltResult> {
-    fault.at(Origin { source: ctx.call_source().unwrap_or_default().to_owned(), position: ctx.call_position() }).raise()
+    fault.at(origin(ctx)).raise()
+}
+
+/// The place of the call.
+pub fn origin(ctx: &NativeCallContext) -> Origin {
+    Origin { source: ctx.call_source().unwrap_or_default().to_owned(), position: ctx.call_position() }
 }

@@ -1,14 +1,17 @@
 //! The border between Rust and Rhai: errors, values, secrets and unknowns cross it here and nowhere else.
 
 mod bind;
+pub mod duration;
 mod fault;
 pub mod pending;
+pub mod reveal;
 pub mod secret;
 pub mod swallowed;
+pub mod target;
 pub mod value;
 mod verb;
 
-pub use bind::{bind, bind_declaring, bind_value, host_of, read, read_value};
+pub use bind::{bind, bind_declaring, bind_value, calling_back, host_of, origin, read, read_value};
 pub use fault::{Fault, Origin, is_interrupt};
 pub use pending::Pending;
 pub use verb::{Kind, Primitive, Verb};

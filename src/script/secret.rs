@@ -1,7 +1,7 @@
 //! Secrets as scripts hold them: they print as `[secret]`, compare with each other, go into verbs, and never become
 //! part of a text. Where they come from is the primitives' business.
 
-use crate::script::{Fault, Pending, RhaiResultOf, host_of, swallowed};
+use crate::script::{Fault, Pending, RhaiResultOf, host_of, swallowed, value};
 use crate::secret::Secret;
 use miette::Diagnostic;
 use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
@@ -89,7 +89,7 @@ fn has(ctx: &NativeCallContext, secret: &Secret, text: &str) -> RhaiResultOf<boo
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Dynamic::deserialize(deserializer)?;
-        let found = value.type_name();
+        let found = value::kind(&value);
         let refuse = || D::Error::custom(format!("a secret is expected, such as sops::secret(…), not {found}"));
         value.clone().try_cast::<Secret>().ok_or_else(refuse)
     }
@@ -98,7 +98,6 @@ impl<'de> Deserialize<'de> for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::value;
 
     fn eval(script: &str) -> RhaiResultOf<Dynamic> {
         let mut engine = Engine::new();
@@ -148,6 +147,6 @@ mod tests {
         assert_eq!(options.password.unwrap().reveal().unwrap(), "hunter22");
         assert!(value::options::<Options>(map("#{}")).unwrap().password.is_none());
         let message = value::options::<Options>(map("#{password: \"x\"}")).unwrap_err().message();
-        assert_eq!(message, "option `password`: a secret is expected, such as sops::secret(…), not string");
+        assert_eq!(message, "option `password`: a secret is expected, such as sops::secret(…), not a text");
     }
 }

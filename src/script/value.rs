@@ -93,6 +93,22 @@ pub fn plain(value: &Dynamic) -> serde_json::Value {
     rhai::serde::from_dynamic::<Value>(value).unwrap_or_else(|_| Value::String(value.type_name().to_owned()))
 }
 
+/// What a value is, in the words of a report.
+pub fn kind(value: &Dynamic) -> String {
+    match value.type_name() {
+        "()" => "nothing".into(),
+        "i64" | "f64" => "a number".into(),
+        "string" | "char" => "a text".into(),
+        "bool" => "true or false".into(),
+        "array" => "a list".into(),
+        "map" => "a map".into(),
+        "Fn" => "a closure".into(),
+        _ if value.is::<crate::secret::Secret>() => "a secret".into(),
+        _ if value.is::<crate::duration::Span>() => "a duration".into(),
+        other => format!("a {other}"),
+    }
+}
+
 /// Whether an answer says "nothing": `()`, `false` or an empty list.
 pub fn is_nothing(value: &Dynamic) -> bool {
     value.is_unit() || value.as_bool().is_ok_and(|flag| !flag) || value.read_lock::<rhai::Array>().is_some_and(|array| array.is_empty())

@@ -20,9 +20,19 @@ pub fn ask(host: &SharedHost, engine: &Engine, closure: &Closure) -> Result<Verd
         Err(error) => from_error(host, &error)?,
     };
     Ok(match verdict {
-        Verdict::False(said) if said.is_empty() => Verdict::False(closure.place()),
+        Verdict::False(said) if said.is_empty() => Verdict::False(written(host, closure)),
         other => other,
     })
+}
+
+/// The line on which a closure was written, with its place: what a false check is shown with.
+fn written(host: &SharedHost, closure: &Closure) -> String {
+    let (source, line) = closure.place();
+    let Some(line) = line else { return source.to_owned() };
+    let text = host.files.read_disk(&host.files.path(source)).unwrap_or_default();
+    let text = text.lines().nth(line - 1).unwrap_or_default();
+    let asked = text.split_once("||").map_or(text, |(_, asked)| asked).trim();
+    format!("{source}:{line}  {}", asked.trim_end_matches(';').trim_end_matches(')'))
 }
 
 fn judge(host: &SharedHost, answer: &Dynamic) -> Verdict {

@@ -1,6 +1,8 @@
 //! A script's closure, kept so that it can be called after the hook that made it has returned.
 
-use crate::script::RhaiResultOf;
+#![expect(deprecated, reason = "rhai marks the kept context so; the version is pinned")]
+
+use crate::script::{RhaiResultOf, swallowed};
 use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
 
 /// A Rhai closure with the imports and constants it was made among. (A bare `FnPtr` is only a name.)
@@ -8,39 +10,33 @@ use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
 pub struct Closure {
     function: FnPtr,
     context: rhai::NativeCallContextStore,
+    source: String,
+    line: Option<usize>,
 }
 
 impl Closure {
-    #[expect(deprecated, reason = "rhai marks its internals so; the version is pinned")]
     pub fn keep(ctx: &NativeCallContext, function: FnPtr) -> Self {
-        Self { function, context: ctx.store_data() }
-    }
-
-    /// Calls it with nothing, or with `argument` where it takes one.
-    #[expect(deprecated, reason = "rhai marks its internals so; the version is pinned")]
-    pub fn call(&self, engine: &Engine, argument: Option<Dynamic>) -> RhaiResultOf<Dynamic> {
-        let context = self.context.create_context(engine);
-        match argument {
-            Some(argument) => self.function.call_raw_with_extra_args("closure", &context, None, [], [argument], None),
-            None => self.function.call_raw(&context, None, []),
+        Self {
+            function,
+            context: ctx.store_data(),
+            source: ctx.call_source().unwrap_or_default().to_owned(),
+            line: ctx.call_position().line(),
         }
     }
 
-    /// The name Rhai gave it: reports find its file by it.
-    pub fn name(&self) -> &str {
-        self.function.fn_name()
+    /// Calls it with nothing, or with `argument` where it takes one.
+    pub fn call(&self, engine: &Engine, argument: Option<Dynamic>) -> RhaiResultOf<Dynamic> {
+        let context = self.context.create_context(engine);
+        let _ = swallowed::take();
+        let result = match argument {
+            Some(argument) => self.function.call_raw_with_extra_args("closure", &context, None, [], [argument], None),
+            None => self.function.call_raw(&context, None, []),
+        };
+        swallowed::raise().and(result)
     }
 
-    /// Where it was declared, as file and line.
-    #[expect(deprecated, reason = "rhai marks its internals so; the version is pinned")]
-    pub fn place(&self) -> String {
-        let source = self.context.source.as_deref().unwrap_or("script");
-        let file = source.rsplit('/').next().unwrap_or(source);
-        self.context.pos.line().map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
-    }
-
-    #[expect(deprecated, reason = "rhai marks its internals so; the version is pinned")]
-    pub fn line(&self) -> Option<usize> {
-        self.context.pos.line()
+    /// Where it was declared: the script's name and the line.
+    pub fn place(&self) -> (&str, Option<usize>) {
+        (&self.source, self.line)
     }
 }

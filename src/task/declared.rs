@@ -107,7 +107,10 @@ fn step_from_map(ctx: &NativeCallContext, name: &str, mut map: Map) -> Result<St
         None => Ok(None),
         Some(value) => {
             let given = value.type_name();
-            value.try_cast::<FnPtr>().map(|function| Some(Closure::keep(ctx, function))).ok_or_else(|| bad(format!("`{key}` should be a closure, not {given}")))
+            value
+                .try_cast::<FnPtr>()
+                .map(|function| Some(Closure::keep(ctx, function)))
+                .ok_or_else(|| bad(format!("`{key}` should be a closure, not {given}")))
         }
     };
     let (done, run, undo) = (closure("done")?, closure("run")?, closure("undo")?);
@@ -122,7 +125,9 @@ fn step_from_map(ctx: &NativeCallContext, name: &str, mut map: Map) -> Result<St
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Task>("task");
     for name in ["require", "check"] {
-        engine.register_fn(name, |ctx: NativeCallContext, task: &mut Task, name: &str, ask: FnPtr| task.question(name, Closure::keep(&ctx, ask)));
+        engine.register_fn(name, |ctx: NativeCallContext, task: &mut Task, name: &str, ask: FnPtr| {
+            task.question(name, Closure::keep(&ctx, ask))
+        });
     }
     engine.register_fn("step", |ctx: NativeCallContext, task: &mut Task, name: &str, run: FnPtr| -> RhaiResultOf<()> {
         task.step(Step { name: name.to_owned(), done: None, run: Closure::keep(&ctx, run), undo: None }).map_err(Fault::raise)
@@ -144,5 +149,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("record", |ctx: NativeCallContext, task: &mut Task, name: &str, subject: Dynamic, value: Dynamic| {
         evidence::record(&ctx, &task.id, name, &subject, &value)
     });
-    engine.register_fn("evidence", |ctx: NativeCallContext, task: &mut Task, name: &str, subject: Dynamic| evidence::find(&ctx, &task.id, name, &subject));
+    engine.register_fn("evidence", |ctx: NativeCallContext, task: &mut Task, name: &str, subject: Dynamic| {
+        evidence::find(&ctx, &task.id, name, &subject)
+    });
 }

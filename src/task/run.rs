@@ -121,7 +121,8 @@ impl Runner<'_> {
         }
         if script.has_hook("preconditions") {
             let declared = self.declare(script, "preconditions").map_err(|error| failed(error, None))?;
-            let verdicts = ask_all(self.host, self.engine, Phase::Precondition, &declared.questions).map_err(|fault| failed(fault.raise(), None))?;
+            let verdicts =
+                ask_all(self.host, self.engine, Phase::Precondition, &declared.questions).map_err(|fault| failed(fault.raise(), None))?;
             asked += verdicts.len();
             let answers = declared.questions.iter().zip(verdicts);
             unmet.extend(answers.filter(|(_, verdict)| !verdict.holds()).map(|(question, _)| question.name.clone()));

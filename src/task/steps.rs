@@ -113,7 +113,9 @@ impl Walker<'_> {
     fn done(&self, step: &Step) -> RhaiResultOf<Option<Verdict>> {
         let Some(done) = &step.done else { return Ok(None) };
         match ask(self.host, self.engine, done).map_err(Fault::raise)? {
-            Verdict::Unknown(reason) if !self.host.dry_run() => Err(Fault::from(StepError::CannotAsk { step: step.name.clone(), reason }).raise()),
+            Verdict::Unknown(reason) if !self.host.dry_run() => {
+                Err(Fault::from(StepError::CannotAsk { step: step.name.clone(), reason }).raise())
+            }
             verdict => Ok(Some(verdict)),
         }
     }
@@ -140,7 +142,11 @@ impl Walker<'_> {
             let result = undo.call(self.engine, None);
             let error = result.as_ref().err().map(|error| in_words(error));
             let interrupted = result.as_ref().is_err_and(|error| Fault::find(error).is_some_and(|fault| is_interrupt(&fault)));
-            if error.is_none() { walk.undone.push(step.name.clone()) } else { walk.not_undone.push(step.name.clone()) }
+            if error.is_none() {
+                walk.undone.push(step.name.clone())
+            } else {
+                walk.not_undone.push(step.name.clone())
+            }
             self.host.events.emit(&Event::UndoEnded { step: step.name.clone(), error, elapsed: began.elapsed() });
             if interrupted {
                 break;

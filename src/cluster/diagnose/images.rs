@@ -1,0 +1,107 @@
+//! Images that cannot be pulled: a wrong name is fate, a registry out of reach is not.
+
+use super::Diagnosis;
+use super::facts::{Container, Facts, text};
+
+const REASONS: [&str; 6] =
+    ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"];
+
+/// What a pull says, what that means, one next step, and whether waiting is in vain.
+const ANSWERS: &[(&str, &str, &str, bool)] = &[
+    ("couldn't parse image", "is not a valid name", "mend the image's name in the values", true),
+    ("InvalidImageName", "is not a valid name", "mend the image's name in the values", true),
+    (
+        "ErrImageNeverPull",
+        "is not on the node, and may not be pulled",
+        "import it on the node, or set `imagePullPolicy: IfNotPresent`",
+        true,
+    ),
+    ("toomanyrequests", "is refused by the registry: too many pulls", "wait, or use a mirror", false),
+    ("unauthorized", "needs credentials of its registry", "set `imagePullSecrets`", true),
+    ("authentication required", "needs credentials of its registry", "set `imagePullSecrets`", true),
+    ("no basic auth credentials", "needs credentials of its registry", "set `imagePullSecrets`", true),
+    ("pull access denied", "does not exist, or needs credentials", "mend the image's name, or set `imagePullSecrets`", true),
+    (
+        "no such host",
+        "cannot be pulled: the registry's name does not resolve",
+        "see whether the node can resolve and reach the registry",
+        false,
+    ),
+    (
+        "server misbehaving",
+        "cannot be pulled: the registry's name does not resolve",
+        "see whether the node can resolve and reach the registry",
+        false,
+    ),
+    ("dial tcp", "cannot be pulled: the registry cannot be reached", "see whether the node can reach the registry", false),
+    ("i/o timeout", "cannot be pulled: the registry cannot be reached", "see whether the node can reach the registry", false),
+    ("deadline exceeded", "cannot be pulled: the registry cannot be reached", "see whether the node can reach the registry", false),
+    ("connection refused", "cannot be pulled: the registry cannot be reached", "see whether the node can reach the registry", false),
+    ("no match for platform", "is not made for the node's architecture", "choose an image for this architecture", true),
+    ("not found", "does not exist", "mend the image's name or tag in the values", true),
+    ("manifest unknown", "does not exist", "mend the image's name or tag in the values", true),
+];
+
+pub(super) fn pull(facts: &Facts) -> Option<Diagnosis> {
+    let container = facts.containers().find(|container| REASONS.contains(&container.waiting()))?;
+    let (image, said) = (text(container.spec, "/image"), said(facts, container));
+    let known = ANSWERS.iter().find(|(needle, ..)| said.contains(needle));
+    let (means, help, vain) =
+        known.map_or(("cannot be pulled", "see what the node says about it", false), |(_, means, help, vain)| (*means, *help, *vain));
+    let found = Diagnosis::new(format!("the image of {} {means}", facts.call(container.pod)), help);
+    let found = found.line(format!("container `{}`: `{image}`", container.name())).line(innermost(&said));
+    Some(found.doomed(vain && facts.has_lasted(container.pod)))
+}
+
+/// What the node said: the state's own message, or that of the last event, which is longer.
+fn said(facts: &Facts, container: Container<'_>) -> String {
+    let message = text(container.status, "/state/waiting/message");
+    let failed = facts.warnings(container.pod).filter(|event| event["reason"] == "Failed" || event["reason"] == "InspectFailed");
+    let place = format!("{{{}}}", container.name());
+    let mut events = failed.filter(|event| text(event, "/involvedObject/fieldPath").ends_with(&place)).map(|event| text(event, "/message"));
+    let told = if message.contains("rpc error") || message.contains("couldn't parse") {
+        None
+    } else {
+        events.rfind(|message| !message.starts_with("Error: "))
+    };
+    format!("{}: {}", container.waiting(), told.unwrap_or(message))
+}
+
+/// `ErrImagePull: … rpc error: code = NotFound desc = failed to …: X: not found`, from what the registry said on.
+fn innermost(said: &str) -> String {
+    let told = said.rsplit("desc = ").next().unwrap_or(said);
+    let told = told.split_once("failed to resolve reference ").map_or(told, |(_, told)| told);
+    told.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn facts(reason: &str, message: &str, age: &str) -> Facts {
+        let pod = json!({"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x:1"}]},
+            "status": {"phase": "Pending", "startTime": "1970-01-01T00:00:00Z", "containerStatuses": [
+                {"name": "c", "ready": false, "state": {"waiting": {"reason": reason, "message": message}}}]}});
+        Facts { object: pod.clone(), pods: vec![pod], now: age.parse().unwrap(), ..Facts::default() }
+    }
+
+    const NOT_FOUND: &str = "Back-off pulling image \"x:1\": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image \"x:1\": failed to resolve reference \"x:1\": x:1: not found";
+
+    #[test]
+    fn a_bad_name_is_fate_only_after_it_has_lasted() {
+        let young = pull(&facts("ImagePullBackOff", NOT_FOUND, "1970-01-01T00:00:29Z")).unwrap();
+        assert_eq!(young.to_string(), "the image of it does not exist\n  container `c`: `x:1`\n  \"x:1\": x:1: not found");
+        assert!(!young.doomed);
+        assert!(pull(&facts("ImagePullBackOff", NOT_FOUND, "1970-01-01T00:00:30Z")).unwrap().doomed);
+    }
+
+    #[test]
+    fn a_registry_out_of_reach_may_come_back() {
+        let found =
+            pull(&facts("ErrImagePull", "rpc error: code = Unknown desc = dial tcp 1.2.3.4:443: i/o timeout", "1970-01-01T01:00:00Z"))
+                .unwrap();
+        assert_eq!(found.cause, "the image of it cannot be pulled: the registry cannot be reached");
+        assert!(!found.doomed);
+    }
+}

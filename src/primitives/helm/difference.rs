@@ -1,0 +1,178 @@
+//! What an upgrade or a rollback would change: the objects it wants, tried on the API server and compared with the
+//! live ones, and what the last manifest had that the new one has not. Nothing is written.
+
+use super::error::HelmError;
+use super::manifest::Object;
+use super::release::{Hook, ReleaseName};
+use crate::cluster::{Cluster, ClusterError, compare};
+use crate::effect::{Diff, Edit};
+use futures::stream::{StreamExt, TryStreamExt};
+use serde_json::Value;
+
+/// Objects asked about at once.
+const AT_ONCE: usize = 8;
+/// The field manager that helm writes under.
+pub const MANAGER: &str = "helm";
+
+/// What a release should consist of, and what it was made of last.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub objects: Vec<Object>,
+    pub last: Vec<Object>,
+    /// Server-side apply drops by itself what the last manifest had.
+    pub server_side: bool,
+}
+
+/// What is to happen to one object.
+enum Fate {
+    Same,
+    New,
+    Changed(Vec<Edit>),
+    Deleted,
+    Kept,
+}
+
+/// Everything that differs, in the order of the manifest; deletions at the end.
+pub async fn objects(cluster: &Cluster, release: &ReleaseName, wanted: &Wanted) -> Result<Diff, HelmError> {
+    let home = release.namespace.as_str();
+    let last = |object: &Object| wanted.last.iter().find(|last| last.is_same(object, home));
+    let changes = wanted.objects.iter().map(|object| async move {
+        let last = last(object).filter(|_| !wanted.server_side);
+        Ok::<_, HelmError>((object.label(home), fate(cluster, release, object, last).await?))
+    });
+    let dropped = wanted.last.iter().filter(|last| !wanted.objects.iter().any(|object| object.is_same(last, home)));
+    let deletions = dropped.map(|object| async move { Ok::<_, HelmError>((object.label(home), farewell(cluster, home, object).await?)) });
+    let mut found: Vec<(String, Fate)> = futures::stream::iter(changes.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await?;
+    found.extend(futures::stream::iter(deletions.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect::<Vec<_>>().await?);
+    Ok(found.into_iter().fold(Diff::new(), |diff, (label, fate)| fate.show(diff, &label)))
+}
+
+impl Fate {
+    fn show(self, mut diff: Diff, label: &str) -> Diff {
+        match self {
+            Fate::Same => diff,
+            Fate::New => diff.note(format!("new {label}")),
+            Fate::Changed(edits) => {
+                diff.edits.extend(edits);
+                diff
+            }
+            Fate::Deleted => diff.note(format!("delete {label}")),
+            Fate::Kept => diff.note(format!("leave {label} in place (its resource policy is `keep`)")),
+        }
+    }
+}
+
+async fn fate(cluster: &Cluster, release: &ReleaseName, object: &Object, last: Option<&Object>) -> Result<Fate, HelmError> {
+    let label = object.label(&release.namespace);
+    let Some(manifest) = placed(cluster, object, &release.namespace).await? else { return Ok(Fate::New) };
+    let Some(live) = cluster.live(&manifest).await? else { return Ok(Fate::New) };
+    let refused = |error| explain(release, &label, &live, &manifest, error);
+    let mut planned = cluster.preview_apply(&manifest, MANAGER, true).await.map_err(refused)?;
+    if last.is_some_and(|last| compare::take_dropped(&last.value, &manifest, &mut planned)) {
+        // What was taken out may come back as the server's own default.
+        planned = cluster.preview_replace(&planned).await?;
+    }
+    let edits = compare::edits(&label, &live, &planned);
+    Ok(if edits.is_empty() { Fate::Same } else { Fate::Changed(edits) })
+}
+
+async fn farewell(cluster: &Cluster, home: &str, object: &Object) -> Result<Fate, HelmError> {
+    let Some(manifest) = placed(cluster, object, home).await? else { return Ok(Fate::Same) };
+    let live = cluster.live(&manifest).await?.and_then(Object::of);
+    Ok(live.map_or(Fate::Same, |live| if live.is_kept() || object.is_kept() { Fate::Kept } else { Fate::Deleted }))
+}
+
+/// The manifest with the namespace that helm would put it in; `None` for a kind that the cluster does not know (yet).
+pub async fn placed(cluster: &Cluster, object: &Object, home: &str) -> Result<Option<Value>, HelmError> {
+    let group = object.api_version.split_once('/').map(|(group, _)| group);
+    let word = group.map_or_else(|| object.kind.clone(), |group| format!("{}.{group}", object.kind));
+    let kind = match cluster.kind(&word).await {
+        Err(ClusterError::UnknownKind { .. }) => return Ok(None),
+        kind => kind?,
+    };
+    let mut manifest = object.value.clone();
+    if kind.namespaced && object.namespace.is_none() {
+        manifest["metadata"]["namespace"] = home.into();
+    } else if !kind.namespaced && object.namespace.is_some() {
+        manifest["metadata"].as_object_mut().and_then(|metadata| metadata.shift_remove("namespace"));
+    }
+    Ok(Some(manifest))
+}
+
+fn explain(release: &ReleaseName, label: &str, live: &Value, manifest: &Value, error: ClusterError) -> HelmError {
+    match error {
+        ClusterError::Immutable { reason, .. } => {
+            let release = release.to_string();
+            HelmError::Immutable { release, object: label.into(), reason: immutable(live, manifest).unwrap_or(reason) }
+        }
+        other => other.into(),
+    }
+}
+
+/// Which fields cannot change, where it is one of those that people meet.
+fn immutable(live: &Value, manifest: &Value) -> Option<String> {
+    const FIXED: [&str; 8] =
+        ["volumeClaimTemplates", "selector", "serviceName", "podManagementPolicy", "accessModes", "storageClassName", "clusterIP", "volumeName"];
+    let fields = FIXED.iter().filter(|field| !manifest["spec"][field].is_null());
+    let edits = fields.flat_map(|field| set_otherwise(&format!("spec.{field}"), &live["spec"][field], &manifest["spec"][field]));
+    let edits: Vec<String> = edits.collect();
+    (!edits.is_empty()).then(|| format!("{} cannot be changed in place", edits.join(", ")))
+}
+
+/// The fields that the manifest sets and that are otherwise in the live object: `spec.x 1 → 2`.
+fn set_otherwise(path: &str, live: &Value, wanted: &Value) -> Vec<String> {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => {
+            let below = |(key, wanted): (&String, &Value)| set_otherwise(&format!("{path}.{key}"), live.get(key).unwrap_or(&Value::Null), wanted);
+            wanted.iter().flat_map(below).collect()
+        }
+        (Value::Array(live), Value::Array(wanted)) if live.len() == wanted.len() => {
+            let named = |place: usize, item: &Value| item["metadata"]["name"].as_str().map_or_else(|| place.to_string(), str::to_owned);
+            let pairs = live.iter().zip(wanted).enumerate();
+            pairs.flat_map(|(place, (live, wanted))| set_otherwise(&format!("{path}[{}]", named(place, wanted)), live, wanted)).collect()
+        }
+        (live, wanted) if live == wanted || wanted.is_null() => Vec::new(),
+        (live, wanted) => vec![format!("`{path}` {} → {}", text(live), text(wanted))],
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The hooks that will run, named.
+pub fn hooks(hooks: &[Hook], event: &str) -> Diff {
+    let runs = |hook: &&Hook| hook.events.iter().any(|known| known.ends_with(event));
+    hooks.iter().filter(runs).fold(Diff::new(), |diff, hook| {
+        diff.note(format!("run hook {}/{} ({})", hook.kind.to_lowercase(), hook.name, hook.events.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_immutable_field_is_named_with_both_values() {
+        let claims = |size: &str, more: bool| {
+            let mut claim = json!({"metadata": {"name": "data"}, "spec": {"resources": {"requests": {"storage": size}}}});
+            if more {
+                claim["spec"]["volumeMode"] = "Filesystem".into();
+            }
+            json!({"spec": {"volumeClaimTemplates": [claim]}})
+        };
+        assert_eq!(
+            immutable(&claims("8Gi", true), &claims("10Gi", false)).unwrap(),
+            "`spec.volumeClaimTemplates[data].spec.resources.requests.storage` 8Gi → 10Gi cannot be changed in place"
+        );
+        assert_eq!(immutable(&claims("8Gi", true), &claims("8Gi", false)), None);
+    }
+
+    #[test]
+    fn only_the_hooks_of_the_event_run() {
+        let hook = |name: &str, event: &str| Hook { name: name.into(), kind: "Job".into(), events: vec![event.into()] };
+        let diff = hooks(&[hook("a", "pre-upgrade"), hook("b", "post-install"), hook("c", "test")], "upgrade");
+        assert_eq!(diff, Diff::new().note("run hook job/a (pre-upgrade)"));
+    }
+}

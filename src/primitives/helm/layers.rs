@@ -1,0 +1,122 @@
+//! The values that a release is to have: read from files and script, laid over each other, and looked through for
+//! keys that no chart reads. How a file is decrypted is `sops`' business.
+
+use super::driver::Helm;
+use super::error::HelmError;
+use super::upgrade::Upgrade;
+use super::values::{self, Given};
+use crate::chart::{self, Chart};
+use crate::chart_values;
+use crate::secret::Secret;
+use crate::sops::Sops;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+impl Helm<'_> {
+    /// All layers as one map. Every secret in it is masked from here on.
+    pub async fn values_of(&self, upgrade: &Upgrade) -> Result<Value, HelmError> {
+        let mut merged = Value::Object(Map::new());
+        for file in &upgrade.options.values_files {
+            let layer = self.file(file).await.map_err(|error| self.in_file(upgrade, file, error))?;
+            values::overlay(&mut merged, layer);
+        }
+        for given in &upgrade.options.values.0 {
+            let layer = self.layer(given)?.map_err(|reason| bad(upgrade, &reason))?;
+            values::overlay(&mut merged, layer);
+        }
+        Ok(merged)
+    }
+
+    fn in_file(&self, upgrade: &Upgrade, file: &str, error: FileTrouble) -> HelmError {
+        match error {
+            FileTrouble::Helm(error) => error,
+            FileTrouble::Content(reason) => bad(upgrade, &format!("`{file}`: {reason}")),
+        }
+    }
+
+    async fn file(&self, file: &str) -> Result<Value, FileTrouble> {
+        let path = self.host.files.path(file);
+        let text = self.host.files.read(&path).map_err(HelmError::from)?;
+        let mut yaml: serde_yaml::Value = serde_yaml::from_str(&text).map_err(|error| FileTrouble::Content(error.to_string()))?;
+        if file.contains(".sops.") || yaml.get("sops").is_some_and(serde_yaml::Value::is_mapping) {
+            let clear = Sops::on(&self.host.process, &self.host.files).open(&path).await.map_err(HelmError::from)?;
+            clear.secrets().iter().for_each(|secret| self.host.redactor.learn(secret));
+            yaml = clear.value;
+        }
+        map(values::json(yaml)).map_err(FileTrouble::Content)
+    }
+
+    /// One layer of a script: a map, or a text that holds one.
+    fn layer(&self, given: &Given) -> Result<Result<Value, String>, HelmError> {
+        let reveal = |secret: &Secret| self.host.reveal(secret).map(str::to_owned).map_err(HelmError::from);
+        Ok(match given.resolve(&reveal)? {
+            Value::String(text) => serde_yaml::from_str(&text).map_err(|error| error.to_string()).and_then(|yaml| map(values::json(yaml))),
+            value => map(Ok(value)),
+        })
+    }
+
+    /// Warns about keys that neither the chart nor its subcharts read, at their place. A chart that is not on this
+    /// machine, and a value that cannot be looked through, are left alone.
+    pub fn warn_of_unread_values(&self, upgrade: &Upgrade) -> Result<(), HelmError> {
+        let Some(chart) = self.chart(upgrade)? else { return Ok(()) };
+        for file in &upgrade.options.values_files {
+            let text = self.host.files.read(&self.host.files.path(file))?;
+            for unread in chart_values::unread(&chart, &text) {
+                self.host.events.warn(format!("{file}:{}:{}: {}", unread.line, unread.column, unread.message(&chart.name)));
+            }
+        }
+        for given in &upgrade.options.values.0 {
+            let layer = self.layer(given)?.unwrap_or_default();
+            for unread in chart_values::unread(&chart, &layer.to_string()) {
+                self.host.events.warn(format!("values for `{}`: {}", upgrade.release, unread.message(&chart.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn chart(&self, upgrade: &Upgrade) -> Result<Option<Chart>, HelmError> {
+        let local = self.host.files.path(&upgrade.options.chart);
+        let version = upgrade.options.version.as_deref();
+        let path: Option<PathBuf> =
+            if local.exists() { Some(local) } else { version.and_then(|version| chart::fetched(&upgrade.options.chart, version)) };
+        Ok(path.map(|path| Chart::read(&path)).transpose()?)
+    }
+}
+
+enum FileTrouble {
+    Helm(HelmError),
+    Content(String),
+}
+
+impl From<HelmError> for FileTrouble {
+    fn from(error: HelmError) -> Self {
+        FileTrouble::Helm(error)
+    }
+}
+
+fn bad(upgrade: &Upgrade, reason: &str) -> HelmError {
+    HelmError::BadValues { release: upgrade.release.to_string(), reason: reason.into() }
+}
+
+/// A layer is a map; an empty file is an empty one.
+fn map(layer: Result<Value, String>) -> Result<Value, String> {
+    match layer? {
+        Value::Null => Ok(Value::Object(Map::new())),
+        value @ Value::Object(_) => Ok(value),
+        Value::Array(_) => Err("a list is no map of values".into()),
+        _ => Err("a single value is no map of values".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_layer_is_a_map_or_nothing() {
+        assert_eq!(map(Ok(Value::Null)).unwrap(), json!({}));
+        assert_eq!(map(Ok(json!({"a": 1}))).unwrap(), json!({"a": 1}));
+        assert!(map(Ok(json!([1]))).is_err() && map(Ok(json!("x"))).is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! What a chart would be now, with these values: rendered by helm against the cluster, nothing written. Where helm
+//! cannot, it is found out whether chart, template or cluster is to blame, by asking again rather than by its words.
+
+use super::command::{self, UpgradeOptions};
+use super::driver::Helm;
+use super::error::{HelmError, said};
+use super::manifest::{self, Object};
+use super::release::{Hook, Metadata, Record, ReleaseName};
+use crate::cluster::ClusterError;
+use crate::process::ProcessError;
+use serde_json::Value;
+
+/// A rendered chart.
+#[derive(Clone, Debug, Default)]
+pub struct Rendered {
+    pub objects: Vec<Object>,
+    pub hooks: Vec<Hook>,
+    /// The values as helm understood them.
+    pub config: Value,
+    /// What the chart says of itself, where helm told.
+    pub chart: Option<Metadata>,
+    /// Whether helm (4) will apply it server-side.
+    pub server_side: bool,
+}
+
+impl Helm<'_> {
+    /// Renders; `unfinished` beside a revision that helm holds for unfinished.
+    pub async fn render(
+        &self,
+        release: &ReleaseName,
+        options: &UpgradeOptions,
+        values: &Value,
+        unfinished: bool,
+    ) -> Result<Rendered, HelmError> {
+        let chart = options.chart_ref();
+        let args = if unfinished { command::render_unfinished(release, &chart) } else { command::render(release, &chart) };
+        match self.ask(args, values).await {
+            Ok(output) if unfinished => text(&options.chart, &String::from_utf8_lossy(&output), values),
+            Ok(output) => json(&options.chart, &output),
+            Err(ProcessError::Failed { stderr, .. }) => self.find_fault(release, options, values, said(&stderr)).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn ask(&self, args: Vec<String>, values: &Value) -> Result<Vec<u8>, ProcessError> {
+        let command = self.program.command(args).stdin(command::stdin(values));
+        Ok(self.host.process.read(&command).await?.stdout)
+    }
+
+    /// Why helm could not render: the chart is not there, a template stumbles, or the cluster does not take it.
+    /// Only kinds that the chart itself brings (its CRDs) are no reason: then it is rendered without the cluster.
+    async fn find_fault(&self, release: &ReleaseName, options: &UpgradeOptions, values: &Value, first: String) -> Result<Rendered, HelmError> {
+        let chart = options.chart_ref();
+        if let Err(ProcessError::Failed { stderr, .. }) = self.ask(command::show_chart(&chart), values).await {
+            return Err(HelmError::ChartNotFound { chart: chart.chart.clone(), reason: said(&stderr), help: self.how_to_find(&chart.chart) });
+        }
+        match self.ask(command::render_alone(release, &chart), values).await {
+            Err(ProcessError::Failed { stderr, .. }) => Err(HelmError::RenderFailed { chart: chart.chart, reason: said(&stderr) }),
+            Err(error) => Err(error.into()),
+            Ok(output) => {
+                let rendered = text(&chart.chart, &String::from_utf8_lossy(&output), values)?;
+                if self.brings_its_kinds(&rendered).await? { Ok(rendered) } else { Err(HelmError::Rejected { chart: chart.chart, reason: first }) }
+            }
+        }
+    }
+
+    /// Whether the chart has objects of kinds that are unknown so far, and brings every one of these kinds, or an
+    /// earlier change of this dry run may.
+    async fn brings_its_kinds(&self, rendered: &Rendered) -> Result<bool, HelmError> {
+        let brought = |object: &Object| {
+            let definitions = rendered.objects.iter().filter(|object| object.kind == "customresourcedefinition");
+            let kinds = definitions.map(|definition| definition.value["spec"]["names"]["kind"].as_str().unwrap_or_default().to_lowercase());
+            kinds.into_iter().any(|kind| kind == object.kind)
+        };
+        let mut unknown = 0;
+        for object in &rendered.objects {
+            let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+            let word = if group.is_empty() { object.kind.clone() } else { format!("{}.{group}", object.kind) };
+            match self.cluster.kind(&word).await {
+                Err(ClusterError::UnknownKind { .. }) if brought(object) || (self.host.dry_run() && !self.host.plan.is_empty()) => unknown += 1,
+                Err(ClusterError::UnknownKind { .. }) => return Ok(false),
+                known => drop(known?),
+            }
+        }
+        Ok(unknown > 0)
+    }
+
+    fn how_to_find(&self, chart: &str) -> String {
+        match chart.split_once('/') {
+            Some((repository, _)) if !chart.starts_with(['.', '/', '~']) && !chart.contains("://") && !self.host.files.path(chart).exists() => {
+                format!("`helm repo add {repository} URL` makes the repository known; a path starts at `{}`", self.host.files.root().display())
+            }
+            _ => format!("a path starts at `{}`; an address starts with `oci://`", self.host.files.root().display()),
+        }
+    }
+}
+
+fn json(chart: &str, output: &[u8]) -> Result<Rendered, HelmError> {
+    let failed = |reason: String| HelmError::RenderFailed { chart: chart.into(), reason };
+    let record: Record = serde_json::from_slice(output).map_err(|error| failed(format!("helm's answer is not understood: {error}")))?;
+    let (objects, _) = manifest::parse(&record.manifest).map_err(failed)?;
+    Ok(Rendered {
+        objects,
+        hooks: record.hooks.unwrap_or_default(),
+        config: record.config.unwrap_or_default(),
+        chart: Some(record.chart.metadata),
+        server_side: record.apply_method.as_deref() == Some("ssa"),
+    })
+}
+
+fn text(chart: &str, output: &str, values: &Value) -> Result<Rendered, HelmError> {
+    let (objects, hooks) = manifest::parse(output).map_err(|reason| HelmError::RenderFailed { chart: chart.into(), reason })?;
+    Ok(Rendered { objects, hooks, config: values.clone(), ..Rendered::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn helms_json_gives_objects_hooks_and_how_it_applies() {
+        let output = serde_json::json!({"manifest": "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n", "apply_method": "ssa",
+            "hooks": [{"name": "h", "kind": "Job", "events": ["pre-upgrade"]}], "config": {"a": 1}, "chart": {"metadata": {"name": "c", "version": "1"}}});
+        let rendered = json("c", output.to_string().as_bytes()).unwrap();
+        assert_eq!((rendered.objects.len(), rendered.hooks[0].name.as_str(), rendered.server_side), (1, "h", true));
+        assert!(json("c", b"no json").is_err());
+    }
+}
