@@ -4,6 +4,7 @@ use crate::host::Host;
 use crate::script::{Fault, Primitive};
 use rhai::Dynamic;
 
+pub mod backup;
 pub mod core;
 pub mod helm;
 pub mod kube;
@@ -17,6 +18,7 @@ pub mod trial;
 
 pub fn all() -> Vec<Primitive> {
     vec![
+        backup::primitive(),
         core::primitive(),
         helm::primitive(),
         kube::primitive(),

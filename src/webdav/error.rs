@@ -15,7 +15,9 @@ pub enum WebDavError {
     #[error("the backup server did not accept user `{user}` for {request}")]
     #[diagnostic(
         code(backup::unauthorized),
-        help("make a new app password and put it where `backup.password` points; wrong ones are not tried twice, servers slow down after them")
+        help(
+            "make a new app password and put it where `backup.password` points; wrong ones are not tried twice, servers slow down after them"
+        )
     )]
     Unauthorized { request: String, user: String },
     #[error("the backup server forbids {request}{}", said(reason))]

@@ -110,9 +110,9 @@ impl WebDav {
         let response = self.ask("GET", path, |request| request).await?;
         let idle = self.patience.idle;
         let request = format!("GET `{path}`");
-        let pieces = response.bytes_stream().map_err(move |error| {
-            io::Error::other(WebDavError::Cut { request: request.clone(), sent: 0, reason: reason(error) })
-        });
+        let pieces = response
+            .bytes_stream()
+            .map_err(move |error| io::Error::other(WebDavError::Cut { request: request.clone(), sent: 0, reason: reason(error) }));
         Ok(StreamReader::new(Box::pin(impatient(pieces, idle, path.to_owned()))))
     }
 
@@ -134,12 +134,7 @@ impl WebDav {
     }
 
     /// Sends a request until it is answered for good: a lock, a busy server and a refused connection are waited for.
-    async fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        fill: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Response, WebDavError> {
+    async fn ask(&self, method: &str, path: &str, fill: impl Fn(RequestBuilder) -> RequestBuilder) -> Result<Response, WebDavError> {
         let mut left = self.patience.retry;
         loop {
             let error = match self.once(method, path, &fill, self.patience.request).await {

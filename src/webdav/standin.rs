@@ -141,7 +141,8 @@ async fn head(stream: &mut BufReader<TcpStream>) -> std::io::Result<Request> {
     let mut words = first.split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let path = words.next().unwrap_or_default().trim_start_matches("/dav").trim_matches('/').to_owned();
-    let headers = lines.iter().skip(1).filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    let headers =
+        lines.iter().skip(1).filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.to_owned()));
     Ok(Request { method, path, headers: headers.collect() })
 }
 
@@ -169,7 +170,8 @@ async fn body(stream: &mut BufReader<TcpStream>, request: &Request) -> Option<Ve
 
 fn next_fault(state: &Mutex<State>, request: &Request) -> Option<Fault> {
     let mut state = state.lock().unwrap();
-    let fits = |(method, path, _, times): &&mut (&str, &str, Fault, u32)| *times > 0 && *method == request.method && request.path.contains(*path);
+    let fits =
+        |(method, path, _, times): &&mut (&str, &str, Fault, u32)| *times > 0 && *method == request.method && request.path.contains(*path);
     let fault = state.faults.iter_mut().find(fits).map(|found| {
         found.3 -= 1;
         found.2.clone()
@@ -257,8 +259,12 @@ fn propfind(state: &State, path: &str, deep: bool) -> String {
         if let Some(bytes) = state.files.get(name) {
             file(&mut xml, name, bytes.len());
         } else {
-            let available = state.available.map(|bytes| format!("<d:quota-available-bytes>{bytes}</d:quota-available-bytes>")).unwrap_or_default();
-            let _ = write!(xml, "<d:response><d:href>/dav/{name}/</d:href><d:propstat><d:prop><d:resourcetype><d:collection/></d:resourcetype>{available}</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>");
+            let available =
+                state.available.map(|bytes| format!("<d:quota-available-bytes>{bytes}</d:quota-available-bytes>")).unwrap_or_default();
+            let _ = write!(
+                xml,
+                "<d:response><d:href>/dav/{name}/</d:href><d:propstat><d:prop><d:resourcetype><d:collection/></d:resourcetype>{available}</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+            );
         }
     }
     for (name, content) in state.files.iter().filter(|(name, _)| inside(name)) {
@@ -268,5 +274,8 @@ fn propfind(state: &State, path: &str, deep: bool) -> String {
 }
 
 fn file(xml: &mut String, name: &str, bytes: usize) {
-    let _ = write!(xml, "<d:response><d:href>/dav/{name}</d:href><d:propstat><d:prop><d:resourcetype/><d:getcontentlength>{bytes}</d:getcontentlength></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>");
+    let _ = write!(
+        xml,
+        "<d:response><d:href>/dav/{name}</d:href><d:propstat><d:prop><d:resourcetype/><d:getcontentlength>{bytes}</d:getcontentlength></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+    );
 }
