@@ -4,6 +4,7 @@ use crate::host::Host;
 use crate::script::{Fault, Primitive};
 use rhai::Dynamic;
 
+pub mod backup;
 pub mod command;
 pub mod core;
 pub mod helm;
@@ -19,6 +20,7 @@ pub mod trial;
 
 pub fn all() -> Vec<Primitive> {
     vec![
+        backup::primitive(),
         command::primitive(),
         core::primitive(),
         helm::primitive(),
