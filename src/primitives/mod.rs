@@ -8,6 +8,7 @@ pub mod core;
 pub mod helm;
 pub mod kube;
 pub mod probe;
+pub mod repo;
 pub mod secret;
 pub mod settings;
 pub mod sops;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Primitive> {
         helm::primitive(),
         kube::primitive(),
         probe::primitive(),
+        repo::primitive(),
         secret::primitive(),
         settings::primitive(),
         sops::primitive(),
