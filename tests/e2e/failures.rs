@@ -50,11 +50,7 @@ fn webdav_refuses() {
 
 fn the_target_is_not_empty() {
     let own = Repository::copy();
-    own.edit(
-        "scripts/t02-gitea-migrate.rhai",
-        "postgres::provide(target));",
-        "{ postgres::provide(target); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });",
-    );
+    own.edit("scripts/t02-gitea-migrate.rhai", "postgres::provide(target));", "{ postgres::provide(target); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });");
     fails("the target database is not empty", &own, &["sql::copy_refused", "stray", "undone: "]);
     own.edit("scripts/t02-gitea-migrate.rhai", "create table if not exists stray (i int)", "drop table if exists stray");
 }
@@ -67,10 +63,6 @@ fn the_values_have_a_wrong_password() {
 
 fn the_image_cannot_be_pulled() {
     let broken = Repository::copy();
-    broken.edit(
-        "stdlib/gitea.rhai",
-        "values_files: [values_file()],\n        timeout",
-        "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\" } }],\n        timeout",
-    );
+    broken.edit("stdlib/gitea.rhai", "values_files: [values_file()],\n        timeout", "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\" } }],\n        timeout");
     fails("the image cannot be pulled", &broken, &["no-such-tag", "undone: point Gitea at it"]);
 }

@@ -92,8 +92,7 @@ impl Helm<'_> {
             server_side: latest.apply_method.as_deref() == Some("ssa"),
         };
         let found = difference::objects(self.cluster, release, &wanted).await?;
-        let as_recorded =
-            latest.info.status == "deployed" && same_lines(&latest.manifest, &target.manifest) && latest.config == target.config;
+        let as_recorded = latest.info.status == "deployed" && same_lines(&latest.manifest, &target.manifest) && latest.config == target.config;
         if as_recorded && found.is_empty() {
             return Ok(found);
         }
@@ -176,10 +175,7 @@ impl Helm<'_> {
         let kind = KindName { namespace: Some(namespace.into()), kind: "persistentvolumeclaim".into() };
         let claims = self.cluster.list(&kind, None).await?;
         let names = claims.iter().filter_map(|claim| claim["metadata"]["name"].as_str());
-        Ok(names
-            .filter(|name| prefixes.iter().any(|prefix| is_numbered(name, prefix)))
-            .map(|name| format!("persistentvolumeclaim/{name}"))
-            .collect())
+        Ok(names.filter(|name| prefixes.iter().any(|prefix| is_numbered(name, prefix))).map(|name| format!("persistentvolumeclaim/{name}")).collect())
     }
 
     async fn pods(&self, namespace: &str, objects: &[Object]) -> Result<Vec<String>, HelmError> {

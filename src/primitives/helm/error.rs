@@ -41,9 +41,7 @@ pub enum HelmError {
     #[error("`{object}` of `{release}` needs a re-creation: {reason}")]
     #[diagnostic(
         code(helm::immutable),
-        help(
-            "nothing was written; keep the old value, or delete `{object}` with its dependents kept (`cascade: \"orphan\"`) and run again"
-        )
+        help("nothing was written; keep the old value, or delete `{object}` with its dependents kept (`cascade: \"orphan\"`) and run again")
     )]
     Immutable { release: String, object: String, reason: String },
     #[error("`{release}` is {status} since {since}: {why}")]
