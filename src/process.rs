@@ -122,7 +122,8 @@ pub fn running(program: &str) -> Vec<(u32, Vec<String>)> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let lines = ids.filter_map(|id| Some((id, std::fs::read(format!("/proc/{id}/cmdline")).ok()?)));
-    let words = lines.map(|(id, line)| (id, line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()));
+    let words =
+        lines.map(|(id, line)| (id, line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()));
     words.filter(|(_, words): &(u32, Vec<String>)| words.first().is_some_and(|word| base_name(word) == base_name(program))).collect()
 }
 

@@ -4,8 +4,10 @@ use crate::host::Host;
 use crate::script::{Fault, Primitive};
 use rhai::Dynamic;
 
+pub mod command;
 pub mod core;
 pub mod helm;
+pub mod http;
 pub mod kube;
 pub mod probe;
 pub mod repo;
@@ -18,8 +20,10 @@ pub mod trial;
 
 pub fn all() -> Vec<Primitive> {
     vec![
+        command::primitive(),
         core::primitive(),
         helm::primitive(),
+        http::primitive(),
         kube::primitive(),
         probe::primitive(),
         repo::primitive(),
