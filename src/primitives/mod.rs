@@ -11,6 +11,7 @@ pub mod helm;
 pub mod http;
 pub mod kube;
 pub mod probe;
+pub mod repo;
 pub mod secret;
 pub mod settings;
 pub mod sops;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Primitive> {
         http::primitive(),
         kube::primitive(),
         probe::primitive(),
+        repo::primitive(),
         secret::primitive(),
         settings::primitive(),
         sops::primitive(),
