@@ -63,6 +63,7 @@ failover=automatic
 priority=${REPMGR_NODE_PRIORITY:-100}
 degraded_monitoring_timeout=-1
 standby_disconnect_on_failover=true
+sibling_nodes_disconnect_timeout=2
 async_query_timeout=20
 reconnect_attempts=${REPMGR_RECONNECT_ATTEMPTS:-3}
 reconnect_interval=${REPMGR_RECONNECT_INTERVAL:-5}
