@@ -4,10 +4,14 @@ use crate::host::Host;
 use crate::script::{Fault, Primitive};
 use rhai::Dynamic;
 
+pub mod backup;
+pub mod command;
 pub mod core;
 pub mod helm;
+pub mod http;
 pub mod kube;
 pub mod probe;
+pub mod repo;
 pub mod secret;
 pub mod settings;
 pub mod sops;
@@ -17,10 +21,14 @@ pub mod trial;
 
 pub fn all() -> Vec<Primitive> {
     vec![
+        backup::primitive(),
+        command::primitive(),
         core::primitive(),
         helm::primitive(),
+        http::primitive(),
         kube::primitive(),
         probe::primitive(),
+        repo::primitive(),
         secret::primitive(),
         settings::primitive(),
         sops::primitive(),

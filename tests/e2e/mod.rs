@@ -1,1 +1,6 @@
-//! Whole tasks on the real sandbox.
+//! Whole tasks on the real sandbox. There is one platform, so these run one after the other, in the order of `main_job`.
+
+mod failures;
+mod logs;
+mod main_job;
+mod platform;

@@ -1,0 +1,68 @@
+//! Failing on purpose, in sequence on one platform: each failure must leave Gitea on its old database, its values file as
+//! it was, and a report that names the cause and the next step.
+
+use super::platform::{Ran, Repository, checkout, database_host, git_status, kubectl, login_works};
+use crate::support::sandbox::shell;
+
+const T02: &str = "scripts/t02-gitea-migrate.rhai";
+
+fn standin(args: &str) {
+    shell(&format!("{}/tests/sandbox/nextcloud/standin {args}", env!("CARGO_MANIFEST_DIR")));
+}
+
+/// What must hold after every failed T02.
+fn nothing_is_broken(what: &str) {
+    assert!(login_works(), "after `{what}` Gitea does not answer a login");
+    assert!(database_host().contains("gitea-postgresql-ha-pgpool"), "after `{what}` Gitea uses {}", database_host());
+    let replicas = kubectl("-n gitea get deployment gitea -o jsonpath='{.spec.replicas}'");
+    assert_eq!(replicas, "1", "after `{what}`");
+    assert_eq!(git_status(&checkout("railiance-cluster")), "", "after `{what}` the values file is not as it was");
+}
+
+fn fails(what: &str, repository: &Repository, expected: &[&str]) -> Ran {
+    println!("== {what}");
+    let ran = repository.railrun(&[T02]).exits(1);
+    for text in expected {
+        assert!(ran.stderr.contains(text), "`{what}` does not say `{text}`:\n{}", ran.stderr);
+    }
+    nothing_is_broken(what);
+    ran
+}
+
+pub fn each_leaves_gitea_on_its_old_database() {
+    webdav_refuses();
+    the_target_is_not_empty();
+    the_values_have_a_wrong_password();
+    the_image_cannot_be_pulled();
+}
+
+fn webdav_refuses() {
+    let own = Repository::own();
+    standin("fault PROPFIND '.*' 401 1000");
+    fails("the backup server answers 401", &own, &["backup::unauthorized"]);
+    standin("fault PUT '.*' 507 1000");
+    fails("the backup server is full", &own, &["backup::quota"]);
+    standin("fault clear");
+    standin("stop");
+    fails("the backup server is down", &own, &["backup::unreachable"]);
+    standin("start");
+}
+
+fn the_target_is_not_empty() {
+    let own = Repository::copy();
+    own.edit("scripts/t02-gitea-migrate.rhai", "postgres::provide(target, sql::locale(source)));", "{ postgres::provide(target, sql::locale(source)); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });");
+    fails("the target database is not empty", &own, &["sql::copy_refused", "stray", "undone: "]);
+    own.edit("scripts/t02-gitea-migrate.rhai", "create table if not exists stray (i int)", "drop table if exists stray");
+}
+
+fn the_values_have_a_wrong_password() {
+    let broken = Repository::copy();
+    broken.edit("stdlib/gitea.rhai", "PASSWD: target.password", "PASSWD: secret::format(\"{}-wrong\", target.password)");
+    fails("the values have a wrong password", &broken, &["authentication failed", "undone: point Gitea at it"]);
+}
+
+fn the_image_cannot_be_pulled() {
+    let broken = Repository::copy();
+    broken.edit("stdlib/gitea.rhai", "values_files: [values_file()],\n        timeout", "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\" } }],\n        timeout");
+    fails("the image cannot be pulled", &broken, &["no-such-tag", "undone: point Gitea at it"]);
+}

@@ -1,0 +1,66 @@
+//! The main job, from the starting state to Gitea on the external PostgreSQL, with what must hold on the way.
+
+use super::failures;
+use super::logs::Mark;
+use super::platform::{Repository, checkout, database_host, facts, git_status, kubectl, login_works};
+use crate::support::sandbox;
+
+const T01: &str = "scripts/t01-postgresql-ha.rhai";
+const T02: &str = "scripts/t02-gitea-migrate.rhai";
+
+fn every_script() -> Vec<String> {
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts")).expect("scripts/");
+    let mut names: Vec<String> = folder.map(|entry| format!("scripts/{}", entry.expect("an entry").file_name().to_string_lossy())).collect();
+    names.sort();
+    names
+}
+
+/// A dry run of every script leaves all three logs without a write, and says that railrun was there.
+fn dry_runs_are_silent(when: &str) {
+    let repository = Repository::own();
+    let mark = Mark::now();
+    for script in every_script() {
+        let ran = repository.railrun(&[&script, "--dry-run"]);
+        assert!(matches!(ran.code, Some(0 | 1)), "{when}: {script} exits {:?}\n{}", ran.code, ran.stderr);
+    }
+    assert_eq!(mark.writes(), Vec::<String>::new(), "{when}");
+    assert!(mark.reads() > 0, "{when}: railrun never asked the cluster");
+}
+
+#[test]
+fn gitea_moves_onto_the_platforms_database() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::own();
+    let before = facts();
+
+    dry_runs_are_silent("before T01");
+    let plan = repository.railrun(&[T02, "--dry-run"]).exits(1);
+    for line in ["back up, and prove the upload", "a database and a user on the platform", "stop Gitea writing", "copy the data, and prove it equal", "point Gitea at it", "postgresql-ha", "known after"] {
+        assert!(plan.stderr.contains(line), "T02's dry run before T01 does not say `{line}`:\n{}", plan.stderr);
+    }
+
+    repository.railrun(&[T01]).exits(0).says("T01 is done");
+    let mark = Mark::now();
+    repository.railrun(&[T01]).exits(0).says("nothing to change");
+    assert_eq!(mark.writes(), Vec::<String>::new(), "a second T01 wrote something");
+    dry_runs_are_silent("after T01");
+
+    failures::each_leaves_gitea_on_its_old_database();
+
+    let ran = repository.railrun(&[T02]).exits(0).says("T02 is done").says("without a good login answer for");
+    assert!(!ran.stderr.contains('✗'), "{}", ran.stderr);
+    assert!(database_host().starts_with("postgresql-ha-pgpool.platform.svc.cluster.local"), "{}", database_host());
+    assert_eq!(facts(), before, "what users have is not what it was");
+    let pods = kubectl("-n gitea get pods -l app.kubernetes.io/name=postgresql-ha -o name");
+    assert_eq!(pods.trim(), "", "pods of the bundled database are left");
+    assert_eq!(kubectl("-n gitea get pvc -o name").matches("data-gitea-postgresql-ha").count(), 3, "the old volumes must be kept");
+    assert_eq!(git_status(&checkout("railiance-cluster")), "", "the values file is not committed");
+
+    let mark = Mark::now();
+    repository.railrun(&[T02]).exits(0).says("T02 is done: nothing to change");
+    assert_eq!(mark.writes(), Vec::<String>::new(), "a second T02 wrote something");
+    dry_runs_are_silent("after T02");
+    assert!(login_works());
+}

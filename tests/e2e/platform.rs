@@ -1,0 +1,123 @@
+//! The platform as the end-to-end tests see it: running railrun on it, asking it what is there, putting it back.
+
+#![expect(clippy::disallowed_methods, reason = "tests run programs and write files")]
+
+use crate::support::sandbox::{shell, variable};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+pub const GITEA: &str = "http://10.200.0.2:30300";
+
+/// This repository, or a copy of it whose scripts a test may break.
+pub struct Repository {
+    root: PathBuf,
+    _copy: Option<TempDir>,
+}
+
+impl Repository {
+    pub fn own() -> Self {
+        Self { root: PathBuf::from(env!("CARGO_MANIFEST_DIR")), _copy: None }
+    }
+
+    /// A copy of what scripts are made of.
+    pub fn copy() -> Self {
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        let from = env!("CARGO_MANIFEST_DIR");
+        shell(&format!("cp -r {from}/railrun.yaml {from}/scripts {from}/stdlib {}", copy.path().display()));
+        Self { root: copy.path().to_owned(), _copy: Some(copy) }
+    }
+
+    /// Replaces a text that must be there.
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.root.join(file);
+        let text = std::fs::read_to_string(&path).expect(file);
+        assert!(text.contains(from), "{file} has no `{from}`");
+        std::fs::write(path, text.replace(from, to)).expect(file);
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_railrun"));
+        command.args(args).current_dir(&self.root).env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+    }
+
+    pub fn railrun(&self, args: &[&str]) -> Ran {
+        let Output { status, stdout, stderr } = self.command(args).output().expect("railrun starts");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let ran = Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
+        println!("$ railrun {}\n{}{}", args.join(" "), ran.stdout, ran.stderr);
+        ran
+    }
+
+    /// Starts railrun with its event stream on stdout.
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.command(args).args(["--output", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("railrun starts")
+    }
+}
+
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is not in:\n{}", self.stderr);
+        self
+    }
+}
+
+/// Puts the platform back to a saved state.
+pub fn restore(name: &str) {
+    shell(&format!("{}/tests/sandbox/sandbox restore {name}", env!("CARGO_MANIFEST_DIR")));
+}
+
+pub fn save(name: &str) {
+    shell(&format!("{0}/tests/sandbox/sandbox save {name} && {0}/tests/sandbox/sandbox up", env!("CARGO_MANIFEST_DIR")));
+}
+
+/// Everything that users have: logins, repositories with their refs, issues, comments, releases, hooks.
+pub fn facts() -> Value {
+    let text = shell(&format!("{}/tests/sandbox/platform/facts", env!("CARGO_MANIFEST_DIR")));
+    serde_json::from_str(&text).expect("facts are JSON")
+}
+
+pub fn kubectl(args: &str) -> String {
+    shell(&format!("kubectl --kubeconfig \"$RAILRUN_SANDBOX_ADMIN_KUBECONFIG\" {args}"))
+}
+
+pub fn state() -> PathBuf {
+    PathBuf::from(variable("RAILRUN_SANDBOX_STATE").expect("tests/run sets the sandbox's environment"))
+}
+
+pub fn checkout(name: &str) -> PathBuf {
+    state().join("data/checkouts").join(name)
+}
+
+/// A database host that Gitea's own configuration names.
+pub fn database_host() -> String {
+    kubectl("-n gitea get secret gitea-inline-config -o jsonpath='{.data.database}' | base64 -d").lines().find_map(|line| line.strip_prefix("HOST=").map(str::to_owned)).unwrap_or_default()
+}
+
+/// Whether a login gets a good answer, asked for up to twenty seconds.
+pub fn login_works() -> bool {
+    let seed: Value = serde_json::from_str(&std::fs::read_to_string(state().join("data/seed.json")).expect("seed.json")).expect("JSON");
+    let password = seed["users"]["root1"].as_str().expect("root1");
+    let script = format!("for i in $(seq 40); do curl -sf --max-time 3 -K <(printf 'user = \"root1:%s\"' '{password}') {GITEA}/api/v1/user >/dev/null && exit 0; sleep 0.5; done; exit 1");
+    Command::new("bash").args(["-c", &script]).status().expect("bash").success()
+}
+
+pub fn git_status(checkout: &Path) -> String {
+    shell(&format!("git -C {} status --porcelain", checkout.display()))
+}
