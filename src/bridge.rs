@@ -48,6 +48,21 @@ impl Bridge {
         })
     }
 
+    /// Like [`Bridge::wait`], also from inside other waiting: a secret may be read while a verb is at work.
+    pub fn wait_apart<T, E, F>(&self, work: impl Future<Output = Result<T, E>> + Send) -> Result<T, F>
+    where
+        T: Send,
+        F: From<E> + From<Interrupted> + Send,
+    {
+        if Handle::try_current().is_err() {
+            return self.wait(work);
+        }
+        std::thread::scope(|scope| match scope.spawn(|| self.wait(work)).join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    }
+
     /// Whether a press waits to be dealt with.
     pub fn interrupted(&self) -> bool {
         *self.pressed.borrow() > self.heard.load(Ordering::SeqCst)
@@ -85,5 +100,13 @@ mod tests {
         let answer: Result<i32, Interrupted> = bridge.wait(async { Ok::<_, Interrupted>(7) });
         assert_eq!(answer.unwrap(), 7);
         assert!(!bridge.interrupted());
+    }
+
+    #[test]
+    fn waiting_inside_waiting_is_possible_apart() {
+        let bridge = Bridge::new().unwrap();
+        let inner = || bridge.wait_apart::<_, Interrupted, Interrupted>(async { Ok(7) });
+        let answer: Result<i32, Interrupted> = bridge.wait(async { inner() });
+        assert_eq!((answer.unwrap(), inner().unwrap()), (7, 7));
     }
 }

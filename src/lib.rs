@@ -25,6 +25,7 @@ pub mod engine;
 pub mod event;
 pub mod files;
 pub mod host;
+pub mod http;
 pub mod plan;
 pub mod primitives;
 pub mod process;

@@ -78,7 +78,7 @@ pub enum ProcessError {
     Missing { program: String },
     #[error("`{command}` {ending}{}", tail(stderr))]
     #[diagnostic(code(process::failed))]
-    Failed { command: String, ending: String, status: Option<i32>, stderr: String },
+    Failed { command: String, ending: String, status: Option<i32>, stderr: String, stdout: String },
     #[error("`{command}` is not known to only read")]
     #[diagnostic(code(process::not_a_read), help("a program that changes something runs inside a changing verb"))]
     NotARead { command: String },
@@ -122,7 +122,8 @@ pub fn running(program: &str) -> Vec<(u32, Vec<String>)> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let lines = ids.filter_map(|id| Some((id, std::fs::read(format!("/proc/{id}/cmdline")).ok()?)));
-    let words = lines.map(|(id, line)| (id, line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()));
+    let words =
+        lines.map(|(id, line)| (id, line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()));
     words.filter(|(_, words): &(u32, Vec<String>)| words.first().is_some_and(|word| base_name(word) == base_name(program))).collect()
 }
 
@@ -188,8 +189,9 @@ async fn run(command: &Command) -> Result<Output, ProcessError> {
     if output.status.success() {
         return Ok(Output { status: 0, stdout: output.stdout, stderr });
     }
-    let stderr = if stderr.trim().is_empty() { String::from_utf8_lossy(&output.stdout).into_owned() } else { stderr };
-    Err(ProcessError::Failed { command: command.to_string(), ending: ending(output.status), status: output.status.code(), stderr })
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = if stderr.trim().is_empty() { stdout.clone() } else { stderr };
+    Err(ProcessError::Failed { command: command.to_string(), ending: ending(output.status), status: output.status.code(), stderr, stdout })
 }
 
 /// In words: a death by signal is not an exit status.

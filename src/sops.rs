@@ -6,7 +6,7 @@ mod error;
 mod key;
 mod rule;
 
-pub use clear::Clear;
+pub use clear::{Clear, diff_stored, text};
 pub use error::SopsError;
 pub use key::{Key, Part};
 
@@ -89,6 +89,15 @@ impl<'h> Sops<'h> {
         Ok(output.text())
     }
 
+    /// What a new file would hold, and which of its keys would be encrypted.
+    pub async fn preview_create(&self, path: &Path, content: Value) -> Result<Clear, SopsError> {
+        let text = self.encrypt(path, &content).await?;
+        let stored: Value = serde_yaml::from_str(&text).map_err(|error| self.invalid(path, &error))?;
+        let metadata = stored.get(METADATA).cloned();
+        let rule = Rule::of(metadata.as_ref(), &self.name(path))?;
+        Ok(Clear::new(content, stored, metadata, rule))
+    }
+
     /// Makes a new encrypted file. One that is there already is never replaced.
     pub async fn create(&self, permit: &Permit, path: &Path, clear: &Value) -> Result<(), SopsError> {
         if self.files.exists(path) {
@@ -105,7 +114,7 @@ impl<'h> Sops<'h> {
 
     /// How messages and references name a file: from the root where it lies below it.
     pub fn name(&self, path: &Path) -> String {
-        path.strip_prefix(self.files.root()).unwrap_or(path).display().to_string()
+        self.files.name(path)
     }
 
     /// "There is no such key", with the nearest one there is.
@@ -156,3 +165,5 @@ pub fn empty() -> Value {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub mod trial;

@@ -5,10 +5,29 @@ use std::path::{Path, PathBuf};
 
 /// Which floor a module of `src/` stands on.
 const FLOORS: &[(&str, usize)] = &[
-    ("effect", 0), ("event", 0), ("secret", 0), ("duration", 0),
-    ("bridge", 1), ("process", 1), ("files", 1), ("settings", 1), ("plan", 1), ("report", 1), ("sops", 1), ("http", 1), ("webdav", 1), ("chart", 1), ("chart_values", 1),
-    ("host", 2), ("cluster", 2), ("database", 2),
-    ("script", 3), ("primitives", 4), ("engine", 5), ("task", 6), ("cli", 7),
+    ("effect", 0),
+    ("event", 0),
+    ("secret", 0),
+    ("duration", 0),
+    ("bridge", 1),
+    ("process", 1),
+    ("files", 1),
+    ("settings", 1),
+    ("plan", 1),
+    ("report", 1),
+    ("sops", 1),
+    ("http", 1),
+    ("webdav", 1),
+    ("chart", 1),
+    ("chart_values", 1),
+    ("host", 2),
+    ("cluster", 2),
+    ("database", 2),
+    ("script", 3),
+    ("primitives", 4),
+    ("engine", 5),
+    ("task", 6),
+    ("cli", 7),
 ];
 
 /// A crate, and the only places that may name it.
@@ -53,7 +72,11 @@ fn code(text: &str) -> &str {
 
 #[test]
 fn every_module_has_a_floor() {
-    let missing: Vec<String> = sources().keys().map(|path| module(path)).filter(|name| !["lib", "main"].contains(&name.as_str()) && floor(name).is_none()).collect();
+    let missing: Vec<String> = sources()
+        .keys()
+        .map(|path| module(path))
+        .filter(|name| !["lib", "main"].contains(&name.as_str()) && floor(name).is_none())
+        .collect();
     assert!(missing.is_empty(), "give these a floor in tests/architecture.rs: {missing:?}");
 }
 
@@ -110,16 +133,28 @@ fn each_border_crate_is_named_in_its_own_place_only() {
 
 #[test]
 fn a_driver_knows_no_rhai() {
-    let strays: Vec<_> = sources().into_iter().filter(|(path, text)| path.starts_with("primitives") && path.file_name().is_some_and(|name| name != "mod.rs") && code(text).contains("rhai::")).map(|(path, _)| path).collect();
+    let strays: Vec<_> = sources()
+        .into_iter()
+        .filter(|(path, text)| {
+            path.starts_with("primitives") && path.file_name().is_some_and(|name| name != "mod.rs") && code(text).contains("rhai::")
+        })
+        .map(|(path, _)| path)
+        .collect();
     assert!(strays.is_empty(), "move these lines into the primitive's mod.rs: {strays:?}");
 }
 
 #[test]
 fn primitives_never_import_each_other() {
-    let strays: Vec<_> = sources().into_iter().filter(|(path, text)| path.starts_with("primitives/") && path.components().count() > 2 && {
-        let own = path.components().nth(1).expect("a folder").as_os_str().to_string_lossy().into_owned();
-        code(text).split("primitives::").skip(1).any(|used| !used.starts_with(&own))
-    }).map(|(path, _)| path).collect();
+    let strays: Vec<_> = sources()
+        .into_iter()
+        .filter(|(path, text)| {
+            path.starts_with("primitives/") && path.components().count() > 2 && {
+                let own = path.components().nth(1).expect("a folder").as_os_str().to_string_lossy().into_owned();
+                code(text).split("primitives::").skip(1).any(|used| !used.starts_with(&own))
+            }
+        })
+        .map(|(path, _)| path)
+        .collect();
     assert!(strays.is_empty(), "move what two primitives need down a floor: {strays:?}");
 }
 

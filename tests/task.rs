@@ -10,13 +10,17 @@ fn task(rest: &str) -> Test {
 
 #[test]
 fn a_task_that_is_done_runs_no_step() {
-    let test = task("fn steps(task) { task.step(\"never\", || { throw \"ran\"; }); }\nfn done_when(task) { task.check(\"it holds\", || true); }\n");
+    let test = task(
+        "fn steps(task) { task.step(\"never\", || { throw \"ran\"; }); }\nfn done_when(task) { task.check(\"it holds\", || true); }\n",
+    );
     test.run().success().says("T90 is done: nothing to change").does_not_say("never");
 }
 
 #[test]
 fn all_unmet_preconditions_are_shown_together_and_nothing_runs() {
-    let test = task("fn preconditions(task) { task.require(\"a\", || false); task.require(\"b\", || false); task.require(\"c\", || true); }\nfn steps(task) { task.step(\"never\", || { throw \"ran\"; }); }\n");
+    let test = task(
+        "fn preconditions(task) { task.require(\"a\", || false); task.require(\"b\", || false); task.require(\"c\", || true); }\nfn steps(task) { task.step(\"never\", || { throw \"ran\"; }); }\n",
+    );
     test.run().exits(1).says("✗ a").says("✗ b").says("✓ c").says("2 of 3 preconditions do not hold").does_not_say("never");
 }
 
@@ -88,7 +92,11 @@ fn a_need_is_asked_now_and_says_what_is_missing() {
 fn the_json_stream_tells_the_same_story() {
     let test = task("fn steps(task) { task.step(\"one\", || ()); }\n").args(["--output", "json"]);
     let ran = test.run().success();
-    let names: Vec<String> = ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].as_str().expect("an event").to_owned()).collect();
+    let names: Vec<String> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].as_str().expect("an event").to_owned())
+        .collect();
     assert_eq!(names, ["run-started", "step-started", "step-ended", "run-ended"]);
 }
 

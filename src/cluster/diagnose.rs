@@ -12,6 +12,7 @@ mod placement;
 mod probes;
 
 pub use facts::Facts;
+pub use gather::selector;
 
 use crate::cluster::ready;
 use crate::duration;

@@ -1,31 +1,43 @@
 //! Commands inside pods, with their input, output and exit status. A connection that breaks before the command has
 //! ended is an error, never an end of output.
 
-use super::{Cluster, ClusterError, Executed, PodName};
+use super::{Cluster, ClusterError, Executed, PodName, error};
 use crate::effect::Permit;
-use futures::future::{BoxFuture, FutureExt};
-use k8s_openapi::api::core::v1::Pod;
+use bytes::{Buf, Bytes};
+use futures::stream::{BoxStream, SplitSink, StreamExt};
+use futures::{Sink, SinkExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::Api;
-use kube::api::{AttachParams, AttachedProcess};
+use kube::core::Request;
+use kube::core::subresource::AttachParams;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
-/// Bytes on their way between the pod and us.
-const BUFFER: usize = 256 * 1024;
 /// How much a command's output may be where it is handed over whole.
 const WHOLE: u64 = 64 * 1024 * 1024;
 /// How much of a command's error output is kept: its end.
 const STDERR: usize = 64 * 1024;
+/// Bytes of input sent at once.
+const CHUNK: usize = 32 * 1024;
 /// How long the API may take to start a command.
 const START: Duration = Duration::from_secs(30);
+/// How often a quiet connection is kept alive.
+const PING: Duration = Duration::from_secs(30);
 
-type Ended = BoxFuture<'static, Option<Status>>;
+/// The first byte of every message says what it belongs to (protocol `v5.channel.k8s.io`).
+mod channel {
+    pub const STDIN: u8 = 0;
+    pub const STDOUT: u8 = 1;
+    pub const STDERR: u8 = 2;
+    pub const STATUS: u8 = 3;
+    /// Followed by the channel that ends.
+    pub const CLOSE: u8 = 255;
+}
 
 impl Cluster {
     /// A command in a pod, to its end; whatever its exit status.
@@ -38,7 +50,8 @@ impl Cluster {
         self.run(pod, command, io::Cursor::new(stdin.to_vec()), !stdin.is_empty()).await
     }
 
-    /// A command in a pod that eats a stream of any length.
+    /// A command in a pod that eats a stream of any length. One that may end before its input does should drain it
+    /// (`… ; s=$?; cat >/dev/null; exit $s`): with input left over, the API server sometimes never says how it ended.
     pub async fn exec_from(
         &self,
         _: &Permit,
@@ -79,89 +92,100 @@ impl Cluster {
         input: impl AsyncRead + Send + 'static,
         has_input: bool,
     ) -> Result<ExecStream, ClusterError> {
-        let pods: Api<Pod> = Api::namespaced(self.tunnels.clone(), &pod.namespace);
         let how = AttachParams {
-            container: pod.container.clone(),
+            container: Some(self.container(pod).await?),
             stdin: has_input,
             stdout: true,
             stderr: true,
-            tty: false,
-            max_stdin_buf_size: Some(BUFFER),
-            max_stdout_buf_size: Some(BUFFER),
-            max_stderr_buf_size: Some(STDERR),
+            ..AttachParams::default()
         };
-        let started = tokio::time::timeout(START, pods.exec(&pod.name, command.to_vec(), &how)).await;
-        let cannot = |reason: String, help: Option<String>| ClusterError::CannotExec { pod: pod.to_string(), reason, help };
-        let started = started.map_err(|_| cannot("no answer within the time-out".into(), None))?;
-        let process = started.map_err(|error| match super::error::explain("run a command in", &pod.to_string(), error) {
-            ClusterError::Refused { reason, .. } => cannot(reason, Some(format!("`kube::diagnose(\"{pod}\")` says how the pod is"))),
+        let request = Request::new(format!("/api/v1/namespaces/{}/pods", pod.namespace)).exec(&pod.name, command.to_vec(), &how);
+        let attempt = |error| error::explain("run a command in", &pod.to_string(), error);
+        let request = request.map_err(|error| attempt(kube::Error::BuildRequest(error)))?;
+        let started = tokio::time::timeout(START, self.tunnels.connect(request)).await;
+        let cannot = |reason: String| cannot(&pod.to_string(), &reason);
+        let started = started.map_err(|_| cannot("no answer within the time-out".into()))?;
+        let connection = started.map_err(attempt).map_err(|error| match error {
+            ClusterError::Refused { reason, .. } => cannot(reason),
             other => other,
         })?;
-        Ok(ExecStream::new(pod, process, input))
+        let (sink, messages) = connection.into_stream().split();
+        let feed = tokio::spawn(feed(sink, input, has_input));
+        Ok(ExecStream {
+            pod: pod.to_string(),
+            messages: messages.boxed(),
+            feed,
+            stdout: Bytes::new(),
+            stderr: VecDeque::new(),
+            status: None,
+        })
+    }
+}
+
+/// Sends a command its input. That it no longer wants any is said by its exit status, not here.
+async fn feed<S>(mut sink: SplitSink<S, Message>, input: impl AsyncRead + Send, has_input: bool)
+where
+    S: Sink<Message, Error = SocketError> + Send,
+{
+    let mut input = std::pin::pin!(input);
+    let mut chunk = vec![0; CHUNK];
+    chunk[0] = channel::STDIN;
+    while has_input && let Ok(count @ 1..) = input.read(&mut chunk[1..]).await {
+        if sink.send(Message::binary(Bytes::copy_from_slice(&chunk[..=count]))).await.is_err() {
+            return;
+        }
+    }
+    let end = Message::binary(vec![channel::CLOSE, channel::STDIN]);
+    if has_input && sink.send(end).await.is_err() {
+        return;
+    }
+    loop {
+        tokio::time::sleep(PING).await;
+        if sink.send(Message::Ping(Bytes::new())).await.is_err() {
+            return;
+        }
     }
 }
 
 /// A command that runs in a pod; reading it reads the command's output.
 pub struct ExecStream {
     pod: String,
-    process: AttachedProcess,
-    stdout: Pin<Box<dyn AsyncRead + Send>>,
-    stderr: JoinHandle<String>,
+    messages: BoxStream<'static, Result<Message, SocketError>>,
     feed: JoinHandle<()>,
-    ended: Ended,
+    /// Output that has come and was not read yet.
+    stdout: Bytes,
+    stderr: VecDeque<u8>,
     status: Option<Status>,
 }
 
 impl ExecStream {
-    fn new(pod: &PodName, mut process: AttachedProcess, input: impl AsyncRead + Send + 'static) -> Self {
-        let stdin = process.stdin();
-        let feed = tokio::spawn(async move {
-            let Some(mut stdin) = stdin else { return };
-            let mut input = std::pin::pin!(input);
-            // A command that closes its input early says why in its exit status.
-            let _ = tokio::io::copy(&mut input, &mut stdin).await;
-            let _ = stdin.shutdown().await;
-        });
-        let stderr = process.stderr();
-        let stderr = tokio::spawn(async move {
-            match stderr {
-                Some(stderr) => last(stderr, STDERR).await,
-                None => String::new(),
-            }
-        });
-        let stdout: Pin<Box<dyn AsyncRead + Send>> = match process.stdout() {
-            Some(stdout) => Box::pin(stdout),
-            None => Box::pin(tokio::io::empty()),
-        };
-        let ended = process.take_status().map_or_else(|| futures::future::ready(None).boxed(), FutureExt::boxed);
-        Self { pod: pod.to_string(), process, stdout, stderr, feed, ended, status: None }
-    }
-
     /// How the command ended, after its output was read to its end. What was not read is dropped.
     pub async fn finish(mut self) -> Result<Executed, ClusterError> {
-        tokio::io::copy(&mut self, &mut tokio::io::sink()).await.map_err(|error| self.broken(&error.to_string()))?;
-        let status = match self.status.take() {
-            Some(status) => status,
-            None => (&mut self.ended).await.ok_or_else(|| self.broken(LOST))?,
-        };
-        let stderr = tokio::time::timeout(Duration::from_secs(5), &mut self.stderr).await;
-        let stderr = stderr.ok().and_then(Result::ok).unwrap_or_default();
-        let status = exit_status(&status).map_err(|reason| self.broken(&reason))?;
+        tokio::io::copy(&mut self, &mut tokio::io::sink()).await.map_err(|error| cannot(&self.pod, &error.to_string()))?;
+        let status = self.status.take().ok_or_else(|| cannot(&self.pod, LOST))?;
+        let status = exit_status(&status).map_err(|reason| cannot(&self.pod, &reason))?;
+        let stderr = String::from_utf8_lossy(self.stderr.make_contiguous()).into_owned();
         Ok(Executed { status, stdout: Vec::new(), stderr })
     }
 
-    fn broken(&self, reason: &str) -> ClusterError {
-        let reason = reason.trim().to_owned();
-        let help = reason.contains("executable file not found").then(|| "the image does not have this program".into());
-        ClusterError::CannotExec { pod: self.pod.clone(), reason, help }
+    fn hear(&mut self, mut message: Bytes) -> Result<(), serde_json::Error> {
+        match message.split_to(1)[0] {
+            channel::STDOUT => self.stdout = message,
+            channel::STDERR => {
+                self.stderr.extend(&message);
+                let surplus = self.stderr.len().saturating_sub(STDERR);
+                self.stderr.drain(..surplus);
+            }
+            channel::STATUS => self.status = Some(serde_json::from_slice(&message)?),
+            _ => {}
+        }
+        Ok(())
     }
 }
 
 impl Drop for ExecStream {
     fn drop(&mut self) {
         self.feed.abort();
-        self.stderr.abort();
-        self.process.abort();
     }
 }
 
@@ -169,33 +193,41 @@ const LOST: &str = "the connection broke before the command ended";
 
 impl AsyncRead for ExecStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // A broken connection does not close the pipe that `stdout` reads: only the missing status tells.
-        if let Poll::Ready(result) = self.stdout.as_mut().poll_read(context, buffer) {
-            return Poll::Ready(result);
-        }
-        if self.status.is_some() {
-            return Poll::Pending;
-        }
-        match ready!(self.ended.as_mut().poll(context)) {
-            Some(status) => {
-                self.status = Some(status);
-                self.stdout.as_mut().poll_read(context, buffer)
+        // The status is the last thing that comes: after it there is no output.
+        while self.stdout.is_empty() && self.status.is_none() {
+            match ready!(self.messages.poll_next_unpin(context)) {
+                Some(Ok(Message::Binary(message))) if !message.is_empty() => self.hear(message)?,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, LOST)));
+                }
+                Some(Ok(_)) => {}
             }
-            None => Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, LOST))),
         }
+        let count = buffer.remaining().min(self.stdout.len());
+        buffer.put_slice(&self.stdout[..count]);
+        self.stdout.advance(count);
+        Poll::Ready(Ok(()))
     }
 }
 
-/// The end of a stream, as text.
-async fn last(mut stream: impl AsyncRead + Unpin, limit: usize) -> String {
-    let (mut kept, mut chunk) = (VecDeque::new(), vec![0; 8 * 1024]);
-    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
-        kept.extend(&chunk[..count]);
-        let surplus = kept.len().saturating_sub(limit);
-        kept.drain(..surplus);
-    }
-    String::from_utf8_lossy(kept.make_contiguous()).into_owned()
+fn cannot(pod: &str, reason: &str) -> ClusterError {
+    let help = REASONS.iter().find(|(needle, ..)| reason.contains(needle));
+    let (reason, help) = match help {
+        Some((_, "", help)) => (reason.trim(), (*help).to_owned()),
+        Some((_, means, help)) => (*means, (*help).to_owned()),
+        None => (reason.trim(), format!("`kube::diagnose(\"{pod}\")` says how the pod is")),
+    };
+    let reason = reason.rsplit("unable to start container process: ").next().unwrap_or(reason);
+    ClusterError::CannotExec { pod: pod.into(), reason: reason.into(), help: Some(help) }
 }
+
+/// What the API says where a command did not start, in shorter words, and one next step.
+const REASONS: &[(&str, &str, &str)] = &[
+    ("executable file not found", "", "the image does not have this program"),
+    ("is not valid for pod", "", "name a container that the pod has: `namespace/pod/name/container`"),
+    ("dial tcp", "the node it runs on does not answer", "see whether the node runs"),
+    ("container not found", "the container does not run", "wait until the pod is ready"),
+];
 
 /// The exit status out of the API's own; `Err` where the command did not even start.
 fn exit_status(status: &Status) -> Result<i32, String> {

@@ -72,7 +72,8 @@ impl Forward {
         let Poll::Ready(said) = self.failed.as_mut()?.as_mut().poll(context) else { return None };
         self.failed = None;
         let said = said?;
-        let reason = said.lines().next().unwrap_or_default().rsplit("err:").next().unwrap_or_default().trim().to_owned();
+        let last = said.trim().rsplit(": ").next().unwrap_or_default().to_owned();
+        let reason = if said.contains("connection refused") { "nothing listens on this port of the pod".into() } else { last };
         Some(io::Error::new(io::ErrorKind::ConnectionRefused, reason))
     }
 }

@@ -47,7 +47,7 @@ impl Cluster {
 }
 
 /// When an event was last seen; the API has three places for it.
-pub(super) fn when(event: &Value) -> Option<&str> {
+pub fn when(event: &Value) -> Option<&str> {
     let places =
         [&event["lastTimestamp"], &event["series"]["lastObservedTime"], &event["eventTime"], &event["metadata"]["creationTimestamp"]];
     places.into_iter().find_map(Value::as_str)

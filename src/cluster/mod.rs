@@ -17,12 +17,13 @@ pub mod ready;
 mod wait;
 mod watch;
 
-pub use diagnose::{Diagnosis, Facts, NotReady};
+pub use diagnose::{Diagnosis, Facts, NotReady, selector};
 pub use error::ClusterError;
 pub use exec::ExecStream;
 pub use forward::Forward;
 pub use kinds::Kind;
 pub use kubeconfig::Kubeconfig;
+pub use logs::when;
 pub use name::{KindName, Name, NameError, PodName};
 pub use objects::MANAGER;
 pub use wait::Waiting;

@@ -35,6 +35,38 @@ pub struct PodName {
     pub container: Option<String>,
 }
 
+/// What people call the built-in kinds, and the one word that stands for each in plans and reports.
+const ALIASES: &[(&str, &[&str])] = &[
+    ("pod", &["pods", "po"]),
+    ("deployment", &["deployments", "deploy", "deployment.apps", "deployments.apps"]),
+    ("statefulset", &["statefulsets", "sts", "statefulset.apps", "statefulsets.apps"]),
+    ("daemonset", &["daemonsets", "ds", "daemonset.apps", "daemonsets.apps"]),
+    ("replicaset", &["replicasets", "rs"]),
+    ("job", &["jobs", "job.batch", "jobs.batch"]),
+    ("cronjob", &["cronjobs", "cj"]),
+    ("service", &["services", "svc"]),
+    ("ingress", &["ingresses", "ing"]),
+    ("configmap", &["configmaps", "cm"]),
+    ("secret", &["secrets"]),
+    ("serviceaccount", &["serviceaccounts", "sa"]),
+    ("persistentvolumeclaim", &["persistentvolumeclaims", "pvc"]),
+    ("persistentvolume", &["persistentvolumes", "pv"]),
+    ("storageclass", &["storageclasses", "sc"]),
+    ("namespace", &["namespaces", "ns"]),
+    ("node", &["nodes", "no"]),
+    ("event", &["events", "ev"]),
+    ("networkpolicy", &["networkpolicies", "netpol"]),
+    ("poddisruptionbudget", &["poddisruptionbudgets", "pdb"]),
+    ("horizontalpodautoscaler", &["horizontalpodautoscalers", "hpa"]),
+];
+
+/// The one word for a kind; one that is not built in stays as it is written.
+fn kind(word: &str) -> String {
+    let word = word.to_lowercase();
+    let known = ALIASES.iter().find(|(_, others)| others.contains(&word.as_str()));
+    known.map_or(word, |(kind, _)| (*kind).to_owned())
+}
+
 fn parts(text: &str) -> Vec<&str> {
     text.split('/').collect()
 }
@@ -51,8 +83,8 @@ impl Name {
             return Err(refuse());
         }
         match parts[..] {
-            [namespace, kind, name] => Ok(Self::new(namespace, &kind.to_lowercase(), name)),
-            [kind, name] => Ok(Self { namespace: None, kind: kind.to_lowercase(), name: name.into() }),
+            [namespace, kind, name] => Ok(Self::new(namespace, &self::kind(kind), name)),
+            [kind, name] => Ok(Self { namespace: None, kind: self::kind(kind), name: name.into() }),
             _ => Err(refuse()),
         }
     }
@@ -66,8 +98,8 @@ impl KindName {
             return Err(refuse());
         }
         match parts[..] {
-            [namespace, kind] => Ok(Self { namespace: Some(namespace.into()), kind: kind.to_lowercase() }),
-            [kind] => Ok(Self { namespace: None, kind: kind.to_lowercase() }),
+            [namespace, kind] => Ok(Self { namespace: Some(namespace.into()), kind: self::kind(kind) }),
+            [kind] => Ok(Self { namespace: None, kind: self::kind(kind) }),
             _ => Err(refuse()),
         }
     }
@@ -81,8 +113,8 @@ impl PodName {
             return Err(refuse());
         }
         match parts[..] {
-            [namespace, "pod", name] => Ok(Self { namespace: namespace.into(), name: name.into(), container: None }),
-            [namespace, "pod", name, container] => {
+            [namespace, "pod" | "pods" | "po", name] => Ok(Self { namespace: namespace.into(), name: name.into(), container: None }),
+            [namespace, "pod" | "pods" | "po", name, container] => {
                 Ok(Self { namespace: namespace.into(), name: name.into(), container: Some(container.into()) })
             }
             _ => Err(refuse()),
@@ -125,6 +157,15 @@ mod tests {
         }
         assert_eq!(KindName::parse("gitea/pod").unwrap().to_string(), "gitea/pod");
         assert_eq!(PodName::parse("gitea/pod/x/c").unwrap().container.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn every_name_of_a_kind_becomes_one_so_that_plans_can_compare() {
+        for text in ["a/deploy/x", "a/deployments/x", "a/Deployment/x", "a/deployment.apps/x"] {
+            assert_eq!(Name::parse(text).unwrap().to_string(), "a/deployment/x", "{text}");
+        }
+        assert_eq!(KindName::parse("a/pvc").unwrap().to_string(), "a/persistentvolumeclaim");
+        assert_eq!(Name::parse("a/clusters/x").unwrap().to_string(), "a/clusters/x");
     }
 
     #[test]

@@ -5,10 +5,13 @@ use crate::script::{Fault, Primitive};
 use rhai::Dynamic;
 
 pub mod backup;
+pub mod command;
 pub mod core;
 pub mod helm;
+pub mod http;
 pub mod kube;
 pub mod probe;
+pub mod repo;
 pub mod secret;
 pub mod settings;
 pub mod sops;
@@ -19,10 +22,13 @@ pub mod trial;
 pub fn all() -> Vec<Primitive> {
     vec![
         backup::primitive(),
+        command::primitive(),
         core::primitive(),
         helm::primitive(),
+        http::primitive(),
         kube::primitive(),
         probe::primitive(),
+        repo::primitive(),
         secret::primitive(),
         settings::primitive(),
         sops::primitive(),

@@ -42,6 +42,8 @@ fn not_comparable(other: &Dynamic) -> RhaiResultOf<bool> {
     Err(Fault::from(DurationError::NotComparable { kind: value::kind(other) }).raise())
 }
 
+type Holds = fn(&Duration, &Duration) -> bool;
+
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Span>(NAME);
     engine.register_fn("to_string", |span: &mut Span| span.to_string());
@@ -49,7 +51,6 @@ pub fn register(engine: &mut Engine) {
     engine.register_get("seconds", |span: &mut Span| span.0.as_secs_f64());
     engine.register_fn("+", add);
     engine.register_fn("-", subtract);
-    type Holds = fn(&Duration, &Duration) -> bool;
     let comparisons: [(&str, Holds); 6] =
         [("==", Duration::eq), ("!=", Duration::ne), ("<", Duration::lt), ("<=", Duration::le), (">", Duration::gt), (">=", Duration::ge)];
     for (operator, holds) in comparisons {

@@ -4,7 +4,7 @@
 use crate::script::{Fault, Pending, RhaiResultOf, host_of, swallowed, value};
 use crate::secret::Secret;
 use miette::Diagnostic;
-use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
+use rhai::{Dynamic, Engine, NativeCallContext};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -27,8 +27,8 @@ fn not_text(secret: &Secret) -> Fault {
     SecretUse::NotText { origin: secret.origin().to_owned() }.into()
 }
 
-fn not_comparable(secret: &Secret) -> Box<EvalAltResult> {
-    Fault::from(SecretUse::NotComparable { origin: secret.origin().to_owned() }).raise()
+fn not_comparable(secret: &Secret) -> RhaiResultOf<bool> {
+    Err(Fault::from(SecretUse::NotComparable { origin: secret.origin().to_owned() }).raise())
 }
 
 /// Makes the type known, with everything a script may do with it.
@@ -61,8 +61,8 @@ fn register_comparisons(engine: &mut Engine) {
     engine.register_fn("==", |ctx: NativeCallContext, left: Secret, right: Secret| equal(&ctx, &left, &right));
     engine.register_fn("!=", |ctx: NativeCallContext, left: Secret, right: Secret| equal(&ctx, &left, &right).map(|equal| !equal));
     for operator in ["==", "!="] {
-        engine.register_fn(operator, |left: Secret, _: Dynamic| -> RhaiResultOf<bool> { Err(not_comparable(&left)) });
-        engine.register_fn(operator, |_: Dynamic, right: Secret| -> RhaiResultOf<bool> { Err(not_comparable(&right)) });
+        engine.register_fn(operator, |left: Secret, _: Dynamic| not_comparable(&left));
+        engine.register_fn(operator, |_: Dynamic, right: Secret| not_comparable(&right));
         engine.register_fn(operator, |_: Secret, right: Pending| -> RhaiResultOf<bool> { Err(right.raise()) });
         engine.register_fn(operator, |left: Pending, _: Secret| -> RhaiResultOf<bool> { Err(left.raise()) });
     }

@@ -40,7 +40,7 @@ impl Clear {
     pub fn encrypts(&self, key: &Key) -> bool {
         match key.find(&self.stored) {
             Some(Value::String(text)) if text.starts_with(ENCRYPTED) => true,
-            Some(stored) => self.rule.encrypts(key).unwrap_or(stored.is_null()),
+            Some(_) => self.rule.encrypts(key).unwrap_or(false),
             None => self.rule.encrypts(key).unwrap_or(true),
         }
     }
@@ -52,17 +52,23 @@ impl Clear {
         Ok(changed)
     }
 
+    /// The same file with nothing in it.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { value: super::empty(), ..self.clone() }
+    }
+
     /// What differs. Encrypted values are named, never shown.
     pub fn diff(&self, after: &Clear) -> Diff {
         let (before_leaves, after_leaves) = (self.leaves(), after.leaves());
         let before = |key: &Key| before_leaves.iter().find(|(known, _)| known == key).map(|(_, value)| *value);
         let gone = before_leaves.iter().filter(|(key, _)| after.get(key).is_none());
-        let diff = gone.fold(Diff::new(), |diff, (key, value)| diff.field(key.to_string(), self.shown(key, value), None));
+        let diff = gone.fold(Diff::new(), |diff, (key, value)| diff.field(key.to_string(), Some(self.shown(key, value)), None));
         after_leaves.iter().filter(|(key, value)| before(key) != Some(value)).fold(diff, |diff, (key, value)| {
             if after.encrypts(key) {
                 diff.secret(key.to_string(), before(key).is_some())
             } else {
-                diff.field(key.to_string(), before(key).and_then(|old| self.shown(key, old)), after.shown(key, value))
+                diff.field(key.to_string(), before(key).map(|old| self.shown(key, old)), Some(after.shown(key, value)))
             }
         })
     }
@@ -97,9 +103,32 @@ impl Clear {
         value
     }
 
-    fn shown(&self, key: &Key, value: &Value) -> Option<String> {
-        if self.encrypts(key) { Some("[secret]".into()) } else { Some(text(value).unwrap_or_else(|| "null".into())) }
+    fn shown(&self, key: &Key, value: &Value) -> String {
+        if self.encrypts(key) { "[secret]".into() } else { text(value).unwrap_or_else(|| "null".into()) }
     }
+}
+
+/// What differs between two texts of a file of which at least one is encrypted, without decrypting; `None` if neither is.
+/// A value that was encrypted anew counts as changed.
+pub fn diff_stored(name: &str, before: &str, after: &str) -> Option<Diff> {
+    let parse = |text: &str| serde_yaml::from_str::<Value>(text).ok().filter(|value| value.get(METADATA).is_some());
+    let (before, after) = (parse(before), parse(after));
+    if before.is_none() && after.is_none() {
+        return None;
+    }
+    let diff = Diff::new().note(name);
+    let signed = |value: &Option<Value>| value.as_ref().is_none_or(|value| value[METADATA].get("mac").is_some());
+    if !signed(&before) || !signed(&after) {
+        return Some(diff.note("its encrypted content changes"));
+    }
+    let stored = |value: Option<Value>| {
+        let mut value = value.unwrap_or(Value::Null);
+        value.as_mapping_mut().map(|map| map.remove(METADATA));
+        Clear::new(value.clone(), value, None, Rule::Comments)
+    };
+    let mut diff = diff;
+    diff.extend(stored(before).diff(&stored(after)));
+    Some(diff)
 }
 
 fn collect<'v>(at: &Key, value: &'v Value, found: &mut Vec<(Key, &'v Value)>) {
@@ -120,7 +149,7 @@ fn collect<'v>(at: &Key, value: &'v Value, found: &mut Vec<(Key, &'v Value)>) {
 }
 
 /// A single value as text; `None` for a map, a list or nothing.
-pub(super) fn text(value: &Value) -> Option<String> {
+pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -162,6 +191,18 @@ mod tests {
             ]
         );
         assert!(before.diff(&before).is_empty());
+    }
+
+    #[test]
+    fn encrypted_texts_differ_by_their_keys() {
+        let text = |password: &str, user: &str| format!("a: {{password: 'ENC[{password}]', user: {user}}}\nsops: {{mac: x}}\n");
+        let diff = diff_stored("x.yaml", &text("1", "me"), &text("2", "you")).unwrap();
+        let field = |path: &str, from: &str, to: &str| Edit::Field { path: path.into(), from: Some(from.into()), to: Some(to.into()) };
+        let note = Edit::Note("x.yaml".into());
+        assert_eq!(diff.edits, [note, field("a.password", "[secret]", "(secret changed)"), field("a.user", "me", "you")]);
+        assert_eq!(diff_stored("x.yaml", "a: 1", "a: 2"), None);
+        let clear = "a: {password: hunter22}\nsops: {version: 3}\n";
+        assert!(!format!("{:?}", diff_stored("x.yaml", &text("1", "me"), clear)).contains("hunter22"));
     }
 
     #[test]

@@ -1,23 +1,10 @@
-//! The real `sops` program on real files; without it these tests say so and fail where `CI` is set.
+//! The real `sops` program on real files.
 
 use super::*;
 use crate::bridge::Bridge;
 use crate::effect::{Interrupted, Mode};
-use crate::process::{Output, ProcessError, Runner};
-use age::secrecy::ExposeSecret;
-use futures::future::BoxFuture;
 use std::future::Future;
 use tempfile::TempDir;
-
-/// The machine, with an age identity that only this test has.
-struct WithIdentity(String, Process);
-
-impl Runner for WithIdentity {
-    fn run<'a>(&'a self, command: &'a Command) -> BoxFuture<'a, Result<Output, ProcessError>> {
-        let command = command.clone().env("SOPS_AGE_KEY", &self.0).env("HOME", "/nonexistent").env("SOPS_AGE_KEY_FILE", "");
-        Box::pin(async move { self.1.read_as_declared(&command).await })
-    }
-}
 
 struct World {
     folder: TempDir,
@@ -30,19 +17,12 @@ const VALUES: &str = "gitea:\n  admin:\n    username: me\n    password: hunter22
 
 impl World {
     fn new(mode: Mode) -> Option<Self> {
-        let found = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("sops").is_file()));
-        if !found {
-            assert!(std::env::var_os("CI").is_none(), "no `sops` in PATH");
-            eprintln!("skipped: no `sops` in PATH (`make sandbox`)");
-            return None;
-        }
-        let identity = age::x25519::Identity::generate();
+        let (process, recipient) = trial::identity()?;
         let folder = TempDir::new().unwrap();
         let files = Files::new(folder.path().to_owned(), mode);
-        let process = Process::with(WithIdentity(identity.to_string().expose_secret().to_owned(), Process::real()));
         let world = Self { folder, process, files, bridge: Bridge::new().unwrap() };
         let rules = "creation_rules:\n  - path_regex: helm/.*\\.sops\\.yaml$\n    encrypted_regex: password\n    age: ";
-        world.put(".sops.yaml", &format!("{rules}{}\n", identity.to_public()));
+        world.put(".sops.yaml", &format!("{rules}{}\n", recipient));
         // As a person would: with comments, which `Sops::encrypt` has no way to keep.
         let output = world.run(world.process.read(&encrypt(&world.path("helm/x.sops.yaml"), VALUES))).unwrap();
         world.put("helm/x.sops.yaml", &output.text());

@@ -50,7 +50,7 @@ fn webdav_refuses() {
 
 fn the_target_is_not_empty() {
     let own = Repository::copy();
-    own.edit("scripts/t02-gitea-migrate.rhai", "postgres::provide(target));", "{ postgres::provide(target); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });");
+    own.edit("scripts/t02-gitea-migrate.rhai", "postgres::provide(target, sql::locale(source)));", "{ postgres::provide(target, sql::locale(source)); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });");
     fails("the target database is not empty", &own, &["sql::copy_refused", "stray", "undone: "]);
     own.edit("scripts/t02-gitea-migrate.rhai", "create table if not exists stray (i int)", "drop table if exists stray");
 }

@@ -104,7 +104,7 @@ impl Cluster {
 }
 
 /// The labels by which a controller or a Service finds its pods.
-fn selector(object: &Value) -> Option<String> {
+pub fn selector(object: &Value) -> Option<String> {
     let selector = &object["spec"]["selector"];
     let labels =
         selector["matchLabels"].as_object().or_else(|| selector.as_object().filter(|labels| labels.values().all(Value::is_string)))?;

@@ -2,7 +2,7 @@
 
 mod retry;
 
-use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value};
+use crate::script::{Pending, Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value};
 use miette::Diagnostic;
 use retry::{GaveUp, RetryOptions, Tries};
 use rhai::plugin::*;
@@ -119,7 +119,7 @@ fn compare(ctx: &NativeCallContext, actual: Dynamic, expected: Dynamic, about: &
         if let Some(pending) = value::pending_in(&actual).or_else(|| value::pending_in(&expected)) {
             return Err(pending.raise());
         }
-        if equal(ctx, &actual, &expected)? { Ok(Dynamic::UNIT) } else { Err(differs(ctx, &actual, &expected, about.to_owned())) }
+        if equal(ctx, &actual, &expected)? { Ok(Dynamic::UNIT) } else { Err(differs(ctx, &actual, &expected, about.to_owned()).raise()) }
     })
 }
 
@@ -131,7 +131,7 @@ fn equal(ctx: &NativeCallContext, actual: &Dynamic, expected: &Dynamic) -> RhaiR
     }
 }
 
-fn differs(ctx: &NativeCallContext, actual: &Dynamic, expected: &Dynamic, about: String) -> Box<EvalAltResult> {
+fn differs(ctx: &NativeCallContext, actual: &Dynamic, expected: &Dynamic, about: String) -> Fault {
     let (actual_kind, expected_kind) = (value::kind(actual), value::kind(expected));
     let (actual, expected) = (shown(ctx, actual), shown(ctx, expected));
     let error = if actual_kind == expected_kind {
@@ -139,7 +139,7 @@ fn differs(ctx: &NativeCallContext, actual: &Dynamic, expected: &Dynamic, about:
     } else {
         CoreError::OtherKind { about, expected, actual, expected_kind, actual_kind }
     };
-    Fault::from(error).at(crate::script::origin(ctx)).raise()
+    Fault::from(error).at(crate::script::origin(ctx))
 }
 
 /// Loops where the script is: a future never calls back into it.
@@ -154,6 +154,10 @@ fn try_again(ctx: &NativeCallContext, options: RetryOptions, attempt: &FnPtr) ->
             };
             if !failed {
                 return result;
+            }
+            // What a live run would have changed by now may be what the answer waits for.
+            if let (true, Some(after)) = (host.dry_run(), host.plan.last()) {
+                return Ok(Dynamic::from(Pending::new(after)));
             }
             let Some(pause) = tries.next() else {
                 return result.and_then(|_| Err(Fault::from(GaveUp::from(&tries)).at(crate::script::origin(ctx)).raise()));

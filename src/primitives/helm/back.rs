@@ -54,8 +54,6 @@ pub struct Departure {
     /// Their pods end a while after them.
     #[serde(skip)]
     pods: Vec<String>,
-    #[serde(skip)]
-    there: bool,
 }
 
 impl Helm<'_> {
@@ -92,7 +90,8 @@ impl Helm<'_> {
             server_side: latest.apply_method.as_deref() == Some("ssa"),
         };
         let found = difference::objects(self.cluster, release, &wanted).await?;
-        let as_recorded = latest.info.status == "deployed" && same_lines(&latest.manifest, &target.manifest) && latest.config == target.config;
+        let as_recorded =
+            latest.info.status == "deployed" && same_lines(&latest.manifest, &target.manifest) && latest.config == target.config;
         if as_recorded && found.is_empty() {
             return Ok(found);
         }
@@ -156,13 +155,16 @@ impl Helm<'_> {
             Ok::<_, HelmError>(live.map(|live| (object, live)))
         });
         let live: Vec<_> = futures::stream::iter(asked.collect::<Vec<_>>()).buffered(8).try_collect().await?;
-        let mut departure = Departure { there: true, ..Departure::default() };
-        for (object, _) in live.iter().flatten() {
+        let mut departure = Departure::default();
+        for (object, live) in live.iter().flatten() {
             let list = if object.is_kept() { &mut departure.kept } else { &mut departure.deleted };
             list.push(object.label(home));
+            if object.is_workload() {
+                let pods = self.cluster.pods_of(home, live).await?;
+                departure.pods.extend(pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned)));
+            }
         }
         departure.kept.extend(self.claims(home, &objects).await?);
-        departure.pods = self.pods(home, &objects).await?;
         Ok(departure)
     }
 
@@ -175,19 +177,10 @@ impl Helm<'_> {
         let kind = KindName { namespace: Some(namespace.into()), kind: "persistentvolumeclaim".into() };
         let claims = self.cluster.list(&kind, None).await?;
         let names = claims.iter().filter_map(|claim| claim["metadata"]["name"].as_str());
-        Ok(names.filter(|name| prefixes.iter().any(|prefix| is_numbered(name, prefix))).map(|name| format!("persistentvolumeclaim/{name}")).collect())
-    }
-
-    async fn pods(&self, namespace: &str, objects: &[Object]) -> Result<Vec<String>, HelmError> {
-        let kind = KindName { namespace: Some(namespace.into()), kind: "pod".into() };
-        let mut pods = Vec::new();
-        for object in objects.iter().filter(|object| object.is_workload()) {
-            let Some(labels) = object.value["spec"]["selector"]["matchLabels"].as_object() else { continue };
-            let labels: Vec<String> = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
-            let found = self.cluster.list(&kind, Some(&labels.join(","))).await?;
-            pods.extend(found.iter().filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned)));
-        }
-        Ok(pods)
+        Ok(names
+            .filter(|name| prefixes.iter().any(|prefix| is_numbered(name, prefix)))
+            .map(|name| format!("persistentvolumeclaim/{name}"))
+            .collect())
     }
 
     /// Takes the release away, and waits until its objects and their pods are gone.

@@ -111,8 +111,16 @@ fn explain(release: &ReleaseName, label: &str, live: &Value, manifest: &Value, e
 
 /// Which fields cannot change, where it is one of those that people meet.
 fn immutable(live: &Value, manifest: &Value) -> Option<String> {
-    const FIXED: [&str; 8] =
-        ["volumeClaimTemplates", "selector", "serviceName", "podManagementPolicy", "accessModes", "storageClassName", "clusterIP", "volumeName"];
+    const FIXED: [&str; 8] = [
+        "volumeClaimTemplates",
+        "selector",
+        "serviceName",
+        "podManagementPolicy",
+        "accessModes",
+        "storageClassName",
+        "clusterIP",
+        "volumeName",
+    ];
     let fields = FIXED.iter().filter(|field| !manifest["spec"][field].is_null());
     let edits = fields.flat_map(|field| set_otherwise(&format!("spec.{field}"), &live["spec"][field], &manifest["spec"][field]));
     let edits: Vec<String> = edits.collect();
@@ -123,7 +131,8 @@ fn immutable(live: &Value, manifest: &Value) -> Option<String> {
 fn set_otherwise(path: &str, live: &Value, wanted: &Value) -> Vec<String> {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => {
-            let below = |(key, wanted): (&String, &Value)| set_otherwise(&format!("{path}.{key}"), live.get(key).unwrap_or(&Value::Null), wanted);
+            let below =
+                |(key, wanted): (&String, &Value)| set_otherwise(&format!("{path}.{key}"), live.get(key).unwrap_or(&Value::Null), wanted);
             wanted.iter().flat_map(below).collect()
         }
         (Value::Array(live), Value::Array(wanted)) if live.len() == wanted.len() => {

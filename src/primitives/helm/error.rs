@@ -41,7 +41,9 @@ pub enum HelmError {
     #[error("`{object}` of `{release}` needs a re-creation: {reason}")]
     #[diagnostic(
         code(helm::immutable),
-        help("nothing was written; keep the old value, or delete `{object}` with its dependents kept (`cascade: \"orphan\"`) and run again")
+        help(
+            "nothing was written; keep the old value, or delete `{object}` with its dependents kept (`cascade: \"orphan\"`) and run again"
+        )
     )]
     Immutable { release: String, object: String, reason: String },
     #[error("`{release}` is {status} since {since}: {why}")]
@@ -56,13 +58,14 @@ pub enum HelmError {
     #[error("the upgrade of `{release}` was not previewed")]
     #[diagnostic(code(helm::not_previewed), help("this is a fault of the verb: a change follows its preview"))]
     NotPreviewed { release: String },
-    #[error("`{release}` did not become ready")]
+    #[error("`{release}` did not become ready: {reason}")]
     #[diagnostic(code(helm::upgrade_failed), help("{help}"))]
     NotReady {
         release: String,
+        reason: String,
         help: String,
         #[source]
-        cause: ClusterError,
+        proof: Proof,
     },
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -86,6 +89,11 @@ pub enum HelmError {
     #[diagnostic(transparent)]
     Interrupted(#[from] Interrupted),
 }
+
+/// The lines that prove a cause.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Proof(pub String);
 
 /// The last thing that helm said, without its "Error: ".
 pub fn said(stderr: &str) -> String {

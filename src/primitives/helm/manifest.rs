@@ -74,7 +74,8 @@ pub fn parse(text: &str) -> Result<(Vec<Object>, Vec<Hook>), String> {
             _ => values.push(value),
         }
     }
-    let (hooks, objects): (Vec<Object>, Vec<Object>) = values.into_iter().filter_map(Object::of).partition(|object| object.hook().is_some());
+    let (hooks, objects): (Vec<Object>, Vec<Object>) =
+        values.into_iter().filter_map(Object::of).partition(|object| object.hook().is_some());
     Ok((objects, hooks.iter().filter_map(Object::hook).collect()))
 }
 

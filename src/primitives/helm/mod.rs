@@ -119,8 +119,14 @@ mod verbs {
         bind(&ctx, |host| {
             let upgrade = Upgrade::new(release, value::options(options)?)?;
             let helm = Helm::on(host)?;
-            let what = Change::new("helm upgrade", release).touching(upgrade.release.resource()).touching(format!("{}/", upgrade.release.namespace));
-            let outcome = host.change::<_, Fault>(what, || host.wait(helm.preview_upgrade(&upgrade)), |permit, _| host.wait(helm.upgrade(permit, &upgrade)))?;
+            let what = Change::new("helm upgrade", release)
+                .touching(upgrade.release.resource())
+                .touching(format!("{}/", upgrade.release.namespace));
+            let outcome = host.change::<_, Fault>(
+                what,
+                || host.wait(helm.preview_upgrade(&upgrade)),
+                |permit, _| host.wait(helm.upgrade(permit, &upgrade)),
+            )?;
             if let (Outcome::Unchanged(_), false) = (&outcome, host.dry_run()) {
                 host.wait::<_, _, Fault>(helm.settle_unchanged(&upgrade))?;
             }
@@ -192,7 +198,9 @@ fn leave(ctx: &NativeCallContext, release: &str, options: Map) -> RhaiResultOf<D
     bind(ctx, |host| {
         let uninstall = Uninstall::new(release, value::options(options)?)?;
         let helm = Helm::on(host)?;
-        let what = Change::new("helm uninstall", release).touching(uninstall.release.resource()).touching(format!("{}/", uninstall.release.namespace));
+        let what = Change::new("helm uninstall", release)
+            .touching(uninstall.release.resource())
+            .touching(format!("{}/", uninstall.release.namespace));
         host.change(what, || host.wait(helm.preview_uninstall(&uninstall)), |permit, _| host.wait(helm.uninstall(permit, &uninstall)))
     })
 }
@@ -201,7 +209,9 @@ fn go_back(ctx: &NativeCallContext, release: &str, revision: i64, options: Map) 
     bind(ctx, |host| {
         let rollback = Rollback::new(release, revision, value::options(options)?)?;
         let helm = Helm::on(host)?;
-        let what = Change::new("helm rollback", release).touching(rollback.release.resource()).touching(format!("{}/", rollback.release.namespace));
+        let what = Change::new("helm rollback", release)
+            .touching(rollback.release.resource())
+            .touching(format!("{}/", rollback.release.namespace));
         host.change(what, || host.wait(helm.preview_rollback(&rollback)), |permit, _| host.wait(helm.rollback(permit, &rollback)))
     })
 }

@@ -25,9 +25,7 @@ impl ReleaseName {
             !part.is_empty() && part.len() <= 63 && letters && part.starts_with(|char: char| char.is_ascii_alphanumeric())
         };
         match text.split_once('/') {
-            Some((namespace, name)) if is_name(namespace) && is_name(name) => {
-                Ok(Self { namespace: namespace.into(), name: name.into() })
-            }
+            Some((namespace, name)) if is_name(namespace) && is_name(name) => Ok(Self { namespace: namespace.into(), name: name.into() }),
             _ => Err(HelmError::BadName { text: text.into() }),
         }
     }
@@ -285,6 +283,9 @@ pub mod tests {
         let patch = stored.marked_failed("killed").unwrap();
         assert_eq!(patch["metadata"]["labels"]["status"], "failed");
         let json = unpack(patch["data"]["release"].as_str().unwrap()).unwrap();
-        assert_eq!((&json["info"]["status"], &json["info"]["description"], &json["manifest"]), (&json!("failed"), &json!("killed"), &json!("---\nkind: A\n")));
+        assert_eq!(
+            (&json["info"]["status"], &json["info"]["description"], &json["manifest"]),
+            (&json!("failed"), &json!("killed"), &json!("---\nkind: A\n"))
+        );
     }
 }

@@ -49,17 +49,31 @@ impl Helm<'_> {
 
     /// Why helm could not render: the chart is not there, a template stumbles, or the cluster does not take it.
     /// Only kinds that the chart itself brings (its CRDs) are no reason: then it is rendered without the cluster.
-    async fn find_fault(&self, release: &ReleaseName, options: &UpgradeOptions, values: &Value, first: String) -> Result<Rendered, HelmError> {
+    async fn find_fault(
+        &self,
+        release: &ReleaseName,
+        options: &UpgradeOptions,
+        values: &Value,
+        first: String,
+    ) -> Result<Rendered, HelmError> {
         let chart = options.chart_ref();
         if let Err(ProcessError::Failed { stderr, .. }) = self.ask(command::show_chart(&chart), values).await {
-            return Err(HelmError::ChartNotFound { chart: chart.chart.clone(), reason: said(&stderr), help: self.how_to_find(&chart.chart) });
+            return Err(HelmError::ChartNotFound {
+                chart: chart.chart.clone(),
+                reason: said(&stderr),
+                help: self.how_to_find(&chart.chart),
+            });
         }
         match self.ask(command::render_alone(release, &chart), values).await {
             Err(ProcessError::Failed { stderr, .. }) => Err(HelmError::RenderFailed { chart: chart.chart, reason: said(&stderr) }),
             Err(error) => Err(error.into()),
             Ok(output) => {
                 let rendered = text(&chart.chart, &String::from_utf8_lossy(&output), values)?;
-                if self.brings_its_kinds(&rendered).await? { Ok(rendered) } else { Err(HelmError::Rejected { chart: chart.chart, reason: first }) }
+                if self.brings_its_kinds(&rendered).await? {
+                    Ok(rendered)
+                } else {
+                    Err(HelmError::Rejected { chart: chart.chart, reason: first })
+                }
             }
         }
     }
@@ -77,7 +91,9 @@ impl Helm<'_> {
             let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
             let word = if group.is_empty() { object.kind.clone() } else { format!("{}.{group}", object.kind) };
             match self.cluster.kind(&word).await {
-                Err(ClusterError::UnknownKind { .. }) if brought(object) || (self.host.dry_run() && !self.host.plan.is_empty()) => unknown += 1,
+                Err(ClusterError::UnknownKind { .. }) if brought(object) || (self.host.dry_run() && !self.host.plan.is_empty()) => {
+                    unknown += 1
+                }
                 Err(ClusterError::UnknownKind { .. }) => return Ok(false),
                 known => drop(known?),
             }
@@ -87,8 +103,13 @@ impl Helm<'_> {
 
     fn how_to_find(&self, chart: &str) -> String {
         match chart.split_once('/') {
-            Some((repository, _)) if !chart.starts_with(['.', '/', '~']) && !chart.contains("://") && !self.host.files.path(chart).exists() => {
-                format!("`helm repo add {repository} URL` makes the repository known; a path starts at `{}`", self.host.files.root().display())
+            Some((repository, _))
+                if !chart.starts_with(['.', '/', '~']) && !chart.contains("://") && !self.host.files.path(chart).exists() =>
+            {
+                format!(
+                    "`helm repo add {repository} URL` makes the repository known; a path starts at `{}`",
+                    self.host.files.root().display()
+                )
             }
             _ => format!("a path starts at `{}`; an address starts with `oci://`", self.host.files.root().display()),
         }

@@ -105,7 +105,10 @@ impl Helm<'_> {
             if self.lacks_namespace(release).await? {
                 diff = diff.note(format!("new namespace/{}", release.namespace));
             }
-            diff = diff.note(format!("new release {release}{}", rendered.chart.as_ref().map(|chart| format!(", {}", title(chart))).unwrap_or_default()));
+            diff = diff.note(format!(
+                "new release {release}{}",
+                rendered.chart.as_ref().map(|chart| format!(", {}", title(chart))).unwrap_or_default()
+            ));
         }
         diff.extend(standing(before));
         diff.extend(chart_change(before.record.as_ref().map(|record| &record.chart.metadata), rendered.chart.as_ref()));
@@ -161,12 +164,19 @@ impl Helm<'_> {
         let history = self.history(release).await.unwrap_or_default();
         let unfinished = history.latest().and_then(|latest| Unfinished::of(latest).ok().flatten());
         if let (Some(_), Some(unfinished)) = (status, unfinished) {
-            return unfinished.refuse(release, "another helm is at work on it".into(), "wait until it has ended, then run the same command again");
+            return unfinished.refuse(
+                release,
+                "another helm is at work on it".into(),
+                "wait until it has ended, then run the same command again",
+            );
         }
         let reason = if stderr.trim().is_empty() { format!("it {ending}") } else { said(&stderr) };
         let deployed = history.0.iter().rev().find(|stored| stored.status == "deployed");
         let help = match deployed {
-            Some(stored) => format!("revision {} is still the deployed one: `helm::rollback(\"{release}\", {})` puts its objects back", stored.revision, stored.revision),
+            Some(stored) => format!(
+                "revision {} is still the deployed one: `helm::rollback(\"{release}\", {})` puts its objects back",
+                stored.revision, stored.revision
+            ),
             None => "what it had made is still there: mend the cause and run the same command again".into(),
         };
         HelmError::Failed { attempt, release: release.to_string(), reason, help }

@@ -1,7 +1,7 @@
 //! Waiting for a release's workloads with the cluster's own watch: helm's would only say that a deadline passed.
 
 use super::driver::Helm;
-use super::error::HelmError;
+use super::error::{HelmError, Proof};
 use super::manifest::Object;
 use super::release::ReleaseName;
 use crate::cluster::{ClusterError, Name, Waiting};
@@ -15,11 +15,11 @@ impl Helm<'_> {
             return Ok(());
         }
         self.host.bridge.shield(false);
-        let what = release.to_string();
+        let events = &self.host.events;
         let heard = |waiting: &Waiting<'_>| {
-            self.host.events.progress(&what, waiting.ready as u64, Some(waiting.total as u64), "workloads");
+            events.progress(waiting.reason, waiting.ready as u64, Some(waiting.total as u64), "ready");
             if let Some(sign) = waiting.warning {
-                self.host.events.warn(sign.cause.clone());
+                events.warn(format!("`{release}`: {}", sign.cause));
             }
         };
         self.cluster.wait_ready(&names, deadline, heard).await.map_err(|cause| not_ready(release, cause))
@@ -32,13 +32,20 @@ fn workloads(objects: &[Object], home: &str) -> Vec<Name> {
 }
 
 fn not_ready(release: &ReleaseName, cause: ClusterError) -> HelmError {
+    let of = release.to_string();
     match cause {
-        ClusterError::Interrupted(interrupted) => interrupted.into(),
-        cause => {
-            let said = miette::Diagnostic::help(&cause).map(|help| help.to_string());
-            let help = said.unwrap_or_else(|| format!("mend the cause, or `helm::rollback(\"{release}\", …)` to a revision that worked"));
-            HelmError::NotReady { release: release.to_string(), help, cause }
+        ClusterError::NotReady(found) => {
+            let proof = std::error::Error::source(&*found).map(ToString::to_string).unwrap_or_default();
+            let reason = format!("`{}`: {}", found.name, found.diagnosis.cause);
+            HelmError::NotReady { release: of, reason, help: found.diagnosis.help, proof: Proof(proof) }
         }
+        ClusterError::TimedOut { waited, last, .. } => HelmError::NotReady {
+            help: format!("`kube::events(\"{}\")` shows what happened; `timeout` in the options gives it longer", release.namespace),
+            release: of,
+            reason: last,
+            proof: Proof(format!("waited {waited}")),
+        },
+        cause => cause.into(),
     }
 }
 

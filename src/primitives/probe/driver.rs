@@ -173,7 +173,13 @@ mod tests {
 
     #[test]
     fn an_outage_lasts_from_the_first_failed_question_to_the_first_good_answer_after_the_last() {
-        let samples = [sample(0, 10, None), sample(100, 110, Some("refused")), sample(200, 240, None), sample(300, 350, Some("HTTP 401")), sample(400, 450, None)];
+        let samples = [
+            sample(0, 10, None),
+            sample(100, 110, Some("refused")),
+            sample(200, 240, None),
+            sample(300, 350, Some("HTTP 401")),
+            sample(400, 450, None),
+        ];
         let report = report(&samples, Duration::from_millis(100));
         assert_eq!((report.outage_ms, report.longest_gap_ms, report.failed, report.ends_well), (350, 230, 2, true));
         assert_eq!(report.failures[1], Failure { what: "HTTP 401".into(), count: 1 });

@@ -3,8 +3,8 @@
 mod driver;
 
 use crate::duration::Span;
-use crate::effect::{Change, Preview};
 use crate::effect::Outcome;
+use crate::effect::{Change, Preview};
 use crate::script::value::{answer, options};
 use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind_value};
 use crate::secret::Secret;

@@ -2,7 +2,7 @@
 
 mod driver;
 
-use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind_declaring, host_of, secret, value};
+use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, host_of, secret, value};
 use crate::secret::Secret;
 use driver::{Part, SecretTextError};
 use rhai::plugin::*;
@@ -23,36 +23,43 @@ mod verbs {
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
-    pub fn format_1(ctx: NativeCallContext, template: &str, a: Dynamic) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a])
+    pub fn format_1(ctx: NativeCallContext, template: &str, one: Dynamic) -> RhaiResultOf<Dynamic> {
+        compose(&ctx, template, &[one])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
-    pub fn format_2(ctx: NativeCallContext, template: &str, a: Dynamic, b: Dynamic) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b])
+    pub fn format_2(ctx: NativeCallContext, template: &str, one: Dynamic, two: Dynamic) -> RhaiResultOf<Dynamic> {
+        compose(&ctx, template, &[one, two])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
-    pub fn format_3(ctx: NativeCallContext, template: &str, a: Dynamic, b: Dynamic, c: Dynamic) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b, c])
+    pub fn format_3(ctx: NativeCallContext, template: &str, one: Dynamic, two: Dynamic, three: Dynamic) -> RhaiResultOf<Dynamic> {
+        compose(&ctx, template, &[one, two, three])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
-    pub fn format_4(ctx: NativeCallContext, template: &str, a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b, c, d])
+    pub fn format_4(
+        ctx: NativeCallContext,
+        template: &str,
+        one: Dynamic,
+        two: Dynamic,
+        three: Dynamic,
+        four: Dynamic,
+    ) -> RhaiResultOf<Dynamic> {
+        compose(&ctx, template, &[one, two, three, four])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
     pub fn format_5(
         ctx: NativeCallContext,
         template: &str,
-        a: Dynamic,
-        b: Dynamic,
-        c: Dynamic,
-        d: Dynamic,
-        e: Dynamic,
+        one: Dynamic,
+        two: Dynamic,
+        three: Dynamic,
+        four: Dynamic,
+        five: Dynamic,
     ) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b, c, d, e])
+        compose(&ctx, template, &[one, two, three, four, five])
     }
 
     #[rhai_fn(name = "format", volatile, return_raw)]
@@ -60,14 +67,14 @@ mod verbs {
     pub fn format_6(
         ctx: NativeCallContext,
         template: &str,
-        a: Dynamic,
-        b: Dynamic,
-        c: Dynamic,
-        d: Dynamic,
-        e: Dynamic,
-        f: Dynamic,
+        one: Dynamic,
+        two: Dynamic,
+        three: Dynamic,
+        four: Dynamic,
+        five: Dynamic,
+        six: Dynamic,
     ) -> RhaiResultOf<Dynamic> {
-        compose(&ctx, template, &[a, b, c, d, e, f])
+        compose(&ctx, template, &[one, two, three, four, five, six])
     }
 
     /// Joins secrets and texts into one secret.
@@ -80,6 +87,19 @@ mod verbs {
         bind_declaring(&ctx, |_| {
             let secret = driver::join(&host_of(&ctx), parts(&list)?, separator);
             Ok(Dynamic::from(secret))
+        })
+    }
+
+    /// Splits a secret at a separator into a list of secrets. It is read for that, so it happens inside a step.
+    ///
+    /// ```rhai
+    /// let passwords = secret::split(sops::secret("helm/postgresql-ha-values.sops.yaml", "pgpool.customUsers.passwords"), ";");
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn split(ctx: NativeCallContext, whole: Dynamic, separator: &str) -> RhaiResultOf<Dynamic> {
+        bind_value(&ctx, |host| {
+            let parts = driver::split(host, &part(&whole)?, separator)?;
+            Ok(parts.into_iter().map(Dynamic::from).collect::<Array>().into())
         })
     }
 }
@@ -111,7 +131,7 @@ pub fn primitive() -> Primitive {
     Primitive {
         name: "secret",
         module: exported_module!(verbs),
-        verbs: vec![Verb::read("format").while_declaring(), Verb::read("join").while_declaring()],
+        verbs: vec![Verb::read("format").while_declaring(), Verb::read("join").while_declaring(), Verb::read("split")],
         types: secret::register,
     }
 }
@@ -137,6 +157,15 @@ mod tests {
         assert_eq!(reveal("secret::format(\"{}{}\", [\"a\", \"b\"])"), "ab");
         assert_eq!(reveal("secret::join([\"a\", secret::format(\"{}\", \"b\")], \";\")"), "a;b");
         assert_eq!(reveal("secret::join([], \";\")"), "");
+    }
+
+    #[test]
+    fn what_was_joined_is_split_again() {
+        let trial = Trial::live();
+        trial.run("let a = secret::format(\"{}\", \"abcd\"); let b = secret::format(\"{}\", \"efgh\"); let parts = secret::split(secret::join([a, b], \";\"), \";\"); if parts.len() != 2 || parts[0] != a || parts[1] != b { throw \"wrong\" }");
+        assert_eq!(trial.text("secret::split(\"\", \";\").len()"), "0");
+        assert_eq!(trial.host.redactor.redact("efgh"), "[secret]");
+        assert_eq!(trial.code("secret::split(\"abc\", \"\")"), "secret::no_separator");
     }
 
     #[test]

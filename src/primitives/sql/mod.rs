@@ -1,11 +1,19 @@
 //! What a script may say about databases: connections to one, and the states a role, a database and a copy can be
 //! brought to. Databases are described by maps (`database::Target` has the shape).
 
+mod certificate;
 mod connection;
+mod copy;
 mod database;
 mod driver;
+mod mark;
+mod measure;
 mod role;
+mod state;
+mod structure;
+mod transfer;
 mod verifier;
+mod writers;
 
 use crate::database::{Parameter, Target};
 use crate::effect::{Change, Outcome, Permit, Preview};
@@ -14,6 +22,7 @@ use crate::script::target::{is_target, target};
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, read_value, value};
 use crate::secret::Secret;
 use connection::{ConnectOptions, Connection};
+use copy::{Copy, CopyOptions};
 use database::{DatabaseOptions, Owned};
 use driver::{Server, SqlError};
 use rhai::plugin::*;
@@ -127,6 +136,49 @@ mod verbs {
         super::reading(&ctx, database, |host, target| host.wait::<_, SqlError, _>(Server::on(host, target)?.locale()))
     }
 
+    /// Holds two databases against each other: rows, contents, sequences, structure, owners, locale, extensions.
+    ///
+    /// ```rhai
+    /// let certificate = sql::compare(source, target);
+    /// for difference in certificate.differences { note(`${difference.what} ${difference["where"]}`); }
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn compare(ctx: NativeCallContext, source: Map, target: Map) -> RhaiResultOf<Dynamic> {
+        super::compared(&ctx, source, target)
+    }
+
+    /// What an earlier copy wrote into a database's comment: `incomplete` or `certified`, `()` where there was none.
+    ///
+    /// ```rhai
+    /// let mark = sql::certificate(target);
+    /// if mark != () && mark.state == "incomplete" { throw "the copy has to be made again" }
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn certificate(ctx: NativeCallContext, database: Map) -> RhaiResultOf<Dynamic> {
+        super::reading(&ctx, database, |host, target| host.wait::<_, SqlError, _>(Server::on(host, target)?.mark()))
+    }
+
+    /// Copies a database into an empty one and proves that both are equal; the answer is the certificate.
+    ///
+    /// ```rhai
+    /// let certificate = sql::copy(source, target);
+    /// note(`${certificate.rows} rows in ${certificate.tables} tables are equal`);
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn copy(ctx: NativeCallContext, source: Map, target: Map) -> RhaiResultOf<Dynamic> {
+        super::copied(&ctx, source, target, Map::new())
+    }
+
+    /// Copies a database into an empty one and proves that both are equal.
+    ///
+    /// ```rhai
+    /// sql::copy(source, target, #{ allow_writers: true, timeout: "2h" });
+    /// ```
+    #[rhai_fn(name = "copy", volatile, return_raw)]
+    pub fn copy_with(ctx: NativeCallContext, source: Map, target: Map, options: Map) -> RhaiResultOf<Dynamic> {
+        super::copied(&ctx, source, target, options)
+    }
+
     /// Makes the target's user and sets its password.
     ///
     /// ```rhai
@@ -176,6 +228,9 @@ pub fn primitive() -> Primitive {
         Verb::action("execute"),
         Verb::read("members"),
         Verb::read("locale"),
+        Verb::read("compare"),
+        Verb::read("certificate"),
+        Verb::state("copy").options::<CopyOptions>(),
         Verb::state("role").options::<RoleOptions>(),
         Verb::state("database").options::<DatabaseOptions>(),
     ];
@@ -296,6 +351,30 @@ fn database_set(ctx: &NativeCallContext, database: Map, options: Map) -> RhaiRes
             async |server| owned.preview(server).await,
             async |permit, server| owned.set(permit, server).await,
         )
+    })
+}
+
+fn compared(ctx: &NativeCallContext, source: Map, target_map: Map) -> RhaiResultOf<Dynamic> {
+    let sides = target(source).and_then(|source| Ok((source, target(target_map)?)));
+    let about = sides.as_ref().map_or_else(|_| Vec::new(), |(source, target)| [about(source), about(target)].concat());
+    read(ctx, &texts(&about), |host| {
+        let (source, target) = sides?;
+        let (source, target) = (Server::on(host, &source)?, Server::on(host, &target)?);
+        host.wait::<_, SqlError, Fault>(copy::compare(&source, &target, &host.events))
+    })
+}
+
+fn copied(ctx: &NativeCallContext, source: Map, target_map: Map, options: Map) -> RhaiResultOf<Dynamic> {
+    bind(ctx, |host| {
+        let (source, target) = (target(source)?, target(target_map)?);
+        let options: CopyOptions = value::options(options)?;
+        let what = Change::new("sql copy", format!("{} to {}", source.title(), target.title()));
+        let what = what.touching(target.resource()).resting_on([about(&source), target.grounds()].concat()).cancellable();
+        let open = || {
+            let (source, target) = (Server::on(host, &source)?, Server::on(host, &target)?);
+            Ok(Copy::new(host, source, target, options.clone()))
+        };
+        changing(host, what, open, async |copy| copy.preview().await, async |permit, copy| copy.apply(permit).await)
     })
 }
 

@@ -47,6 +47,8 @@ repmgr_check_status() { # fails where this node and a partner are both primary
 
 run_repmgr() { repmgr -f "$REPMGR_CONF_FILE" "$@" >&2; }
 
+# Standbys stop receiving before they elect: else one that still drains its connection sees another order of positions
+# than its sibling, each believes the other will be promoted, and both wait for a minute.
 repmgr_configure() {
   umask 077
   printf '*:*:*:%s:%s\n' "$REPMGR_USERNAME" "$REPMGR_PASSWORD" >"$PGPASSFILE"
@@ -60,6 +62,8 @@ use_replication_slots=no
 failover=automatic
 priority=${REPMGR_NODE_PRIORITY:-100}
 degraded_monitoring_timeout=-1
+standby_disconnect_on_failover=true
+sibling_nodes_disconnect_timeout=2
 async_query_timeout=20
 reconnect_attempts=${REPMGR_RECONNECT_ATTEMPTS:-3}
 reconnect_interval=${REPMGR_RECONNECT_INTERVAL:-5}
@@ -120,7 +124,7 @@ become_standby() { # PRIMARY
   postgresql_configure
   touch "$PGDATA/standby.signal"
   postgresql_finish_data
-  sed -i '/^primary_conninfo/d' "$PGDATA/postgresql.auto.conf"
+  sed -i '/^primary_conninfo/d; /^wal_retrieve_retry_interval/d' "$PGDATA/postgresql.auto.conf" # the latter from an election that was cut
   echo "primary_conninfo = '$(upstream_conninfo "$primary")'" >>"$PGDATA/postgresql.auto.conf"
   postgresql_start || { warn 'does not start as a standby: cloning anew'; rm -rf "$PGDATA"; exit 1; }
   if ! streams_within 30 && [[ -n $(live_primary) ]]; then

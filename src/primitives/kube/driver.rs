@@ -1,0 +1,269 @@
+//! Objects of the cluster as verbs need them: previews of changes, waits with progress, pods of workloads. The API
+//! itself is spoken by `cluster`.
+
+use super::error::KubeError;
+use super::masked::masked;
+use crate::cluster::{Cluster, ClusterError, MANAGER, Name, Verdict, Waiting, Watched, compare, when};
+use crate::duration::{self, Span};
+use crate::effect::{Diff, Permit, Preview};
+use crate::host::Host;
+use crate::secret::{Secret, SecretError};
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long a wait lasts that says nothing else.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WaitOptions {
+    /// `ready` (as it is without), or `deleted`.
+    pub to_be: Option<String>,
+    pub timeout: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SettleOptions {
+    pub wait: Option<bool>,
+    pub timeout: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogOptions {
+    /// How many lines from the end; 200 without it.
+    pub tail: Option<i64>,
+    /// Of the container that ran before this one.
+    pub previous: bool,
+    pub container: Option<String>,
+}
+
+/// Something that happened to an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Happening {
+    pub time: String,
+    pub kind: String,
+    pub reason: String,
+    pub message: String,
+    pub count: i64,
+}
+
+pub fn timeout(span: Option<Span>) -> Duration {
+    span.map_or(TIMEOUT, |span| span.0)
+}
+
+pub struct Kube<'h> {
+    pub host: &'h Host,
+    pub cluster: &'h Cluster,
+}
+
+impl<'h> Kube<'h> {
+    pub fn on(host: &'h Host) -> Result<Self, KubeError> {
+        Ok(Self { host, cluster: host.cluster()? })
+    }
+
+    pub async fn get(&self, name: &Name) -> Result<Option<Value>, KubeError> {
+        Ok(self.cluster.get(name).await?.map(masked))
+    }
+
+    pub(super) async fn existing(&self, name: &Name) -> Result<Value, KubeError> {
+        Ok(self.cluster.get(name).await?.ok_or_else(|| ClusterError::NotFound { name: name.to_string() })?)
+    }
+
+    pub async fn is_ready(&self, name: &Name) -> Result<bool, KubeError> {
+        Ok(self.cluster.ready(name).await?.is_ok())
+    }
+
+    pub async fn events(&self, name: &Name) -> Result<Vec<Happening>, KubeError> {
+        Ok(self.cluster.events(name).await?.iter().map(happening).collect())
+    }
+
+    /// Waits with progress and warnings.
+    pub async fn wait_ready(&self, names: &[Name], deadline: Duration) -> Result<(), KubeError> {
+        let what = names.iter().map(Name::to_string).collect::<Vec<_>>().join(", ");
+        let heard = |waiting: &Waiting<'_>| {
+            self.host.events.progress(&what, waiting.ready as u64, Some(waiting.total as u64), "objects");
+            if let Some(sign) = waiting.warning {
+                self.host.events.warn(format!("{what}: {}", sign.cause));
+            }
+        };
+        Ok(self.cluster.wait_ready(names, deadline, heard).await?)
+    }
+
+    /// Waits for what the options say; a dry run asks once.
+    pub async fn wait(&self, name: &Name, options: &WaitOptions) -> Result<bool, KubeError> {
+        let deadline = if self.host.dry_run() { Duration::ZERO } else { timeout(options.timeout) };
+        match options.to_be.as_deref() {
+            None | Some("ready") if self.host.dry_run() => match self.cluster.ready(name).await? {
+                Ok(()) => Ok(true),
+                Err(reason) => Err(not_now(format!("`{name}` is not ready"), reason)),
+            },
+            None | Some("ready") => self.wait_ready(std::slice::from_ref(name), deadline).await.map(|()| true),
+            Some("deleted") if self.host.dry_run() => match self.cluster.get(name).await? {
+                None => Ok(true),
+                Some(_) => Err(not_now(format!("`{name}` is still there"), "its deletion is not complete".into())),
+            },
+            Some("deleted") => Ok(self.cluster.wait_gone(name, deadline).await.map(|()| true)?),
+            Some("there") => self.wait_there(name, deadline).await,
+            Some(other) => Err(KubeError::Unknown { option: "to_be", given: other.into(), known: "ready, deleted, there" }),
+        }
+    }
+
+    async fn wait_there(&self, name: &Name, deadline: Duration) -> Result<bool, KubeError> {
+        let judge = |objects: &[&Value]| if objects.is_empty() { Verdict::NotYet("nothing made it yet".into()) } else { Verdict::Done(true) };
+        Ok(self.cluster.wait_until(&format!("`{name}` is not there"), Watched::one(name), deadline, judge, |_| {}).await?)
+    }
+
+    /// What applying an object would change; the server itself says what would come of it.
+    pub async fn preview_apply(&self, object: &Value) -> Result<Preview<Value>, KubeError> {
+        let live = self.cluster.live(object).await?;
+        let then = self.cluster.preview_apply(object, MANAGER, false).await?;
+        Ok(differs(&label(object), live.as_ref(), then))
+    }
+
+    pub async fn apply(&self, permit: &Permit, object: &Value) -> Result<Value, KubeError> {
+        Ok(masked(self.cluster.apply(permit, object, MANAGER, false).await?))
+    }
+
+    pub async fn preview_patch(&self, name: &Name, patch: &Value) -> Result<Preview<Value>, KubeError> {
+        let live = self.existing(name).await?;
+        let then = self.cluster.preview_patch(name, patch).await?;
+        Ok(differs(&label(&live), Some(&live), then))
+    }
+
+    pub async fn patch(&self, permit: &Permit, name: &Name, patch: &Value) -> Result<Value, KubeError> {
+        Ok(masked(self.cluster.patch(permit, name, patch).await?))
+    }
+
+    /// Whether there is something to delete; what hangs on it is said.
+    pub async fn preview_delete(&self, name: &Name) -> Result<Preview<bool>, KubeError> {
+        Ok(match self.cluster.get(name).await? {
+            None => Preview::Same(false),
+            Some(live) => Preview::Differs { diff: Diff::new().note(deletion(&live)), foretold: Some(true) },
+        })
+    }
+
+    pub async fn delete(&self, permit: &Permit, name: &Name, options: &SettleOptions) -> Result<bool, KubeError> {
+        let was_there = self.cluster.delete(permit, name).await?;
+        if options.wait.unwrap_or(true) {
+            self.cluster.wait_gone(name, timeout(options.timeout)).await?;
+        }
+        Ok(was_there)
+    }
+
+    pub async fn preview_restart(&self, name: &Name) -> Result<Preview<()>, KubeError> {
+        let live = self.existing(name).await?;
+        let cannot = |reason, help| Err(KubeError::Cannot { verb: "restarted", name: name.to_string(), reason, help });
+        if !["Deployment", "StatefulSet", "DaemonSet"].iter().any(|kind| live["kind"] == *kind) {
+            return cannot("it is no workload", "restart the Deployment, StatefulSet or DaemonSet it belongs to");
+        }
+        if live["spec"]["updateStrategy"]["type"] == "OnDelete" {
+            return cannot("its pods are replaced only when somebody deletes them (`OnDelete`)", "delete its pods one by one");
+        }
+        let pods = live["status"]["replicas"].as_u64().or_else(|| live["status"]["currentNumberScheduled"].as_u64()).unwrap_or(0);
+        Ok(Preview::action(format!("replace {pods} pods, one after the other")))
+    }
+
+    /// Asks the workload's controller to replace every pod.
+    pub async fn restart(&self, permit: &Permit, name: &Name, by: &str) -> Result<(), KubeError> {
+        let patch = restart_patch(by, &jiff::Timestamp::now().to_string());
+        self.cluster.patch(permit, name, &patch).await?;
+        Ok(())
+    }
+}
+
+fn not_now(what: String, last: String) -> KubeError {
+    ClusterError::TimedOut { what, waited: duration::show(Duration::ZERO), last }.into()
+}
+
+fn differs(label: &str, live: Option<&Value>, then: Value) -> Preview<Value> {
+    let edits = compare::edits(label, live.unwrap_or(&Value::Null), &then);
+    if edits.is_empty() && live.is_some() {
+        return Preview::Same(masked(then));
+    }
+    Preview::Differs { diff: Diff { edits }, foretold: Some(masked(then)) }
+}
+
+/// `deployment/gitea`, as paths of a difference begin.
+fn label(object: &Value) -> String {
+    let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{}/{}", part(&object["kind"]).to_lowercase(), part(&object["metadata"]["name"]))
+}
+
+fn deletion(live: &Value) -> String {
+    let data = match live["kind"].as_str() {
+        Some("PersistentVolumeClaim") => " (its volume goes by its reclaim policy)",
+        Some("Namespace") => " (with everything in it)",
+        _ => "",
+    };
+    format!("delete it{data}; made {}", live["metadata"]["creationTimestamp"].as_str().unwrap_or("at an unknown time"))
+}
+
+fn restart_patch(by: &str, now: &str) -> Value {
+    let annotations = json!({"kubectl.kubernetes.io/restartedAt": now, "railrun.dev/restarted-by": by});
+    json!({"spec": {"template": {"metadata": {"annotations": annotations}}}})
+}
+
+fn happening(event: &Value) -> Happening {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Happening {
+        time: when(event).unwrap_or_default().to_owned(),
+        kind: text(&event["type"]).to_lowercase(),
+        reason: text(&event["reason"]),
+        message: text(&event["message"]),
+        count: event["count"].as_i64().or_else(|| event["series"]["count"].as_i64()).unwrap_or(1),
+    }
+}
+
+/// One value of a Secret, read when a verb uses it.
+pub fn secret(host: &crate::host::SharedHost, name: &Name, key: &str) -> Secret {
+    let origin = format!("kube:{name}#{key}");
+    let (host, name, key) = (host.clone(), name.clone(), key.to_owned());
+    Secret::lazy(origin.clone(), move || {
+        let failed = |reason: String, help: Option<String>| SecretError { origin: origin.clone(), reason, help };
+        let cluster = host.cluster().map_err(|error| failed(error.to_string(), None))?;
+        let found: Result<Option<Value>, ClusterError> = host.wait(cluster.get(&name));
+        let object = found.map_err(|error| failed(error.to_string(), None))?;
+        let object = object.ok_or_else(|| failed(format!("there is no `{name}`"), None))?;
+        value_of(&object, &key).map_err(|(reason, help)| failed(reason, help))
+    })
+}
+
+fn value_of(object: &Value, key: &str) -> Result<String, (String, Option<String>)> {
+    let Some(encoded) = object["data"][key].as_str() else {
+        let known: Vec<&str> = object["data"].as_object().into_iter().flat_map(serde_json::Map::keys).map(String::as_str).collect();
+        return Err((format!("it has no key `{key}`"), Some(format!("it has: {}", known.join(", ")))));
+    };
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|error| (error.to_string(), None))?;
+    String::from_utf8(bytes).map_err(|_| ("its value is not text".into(), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_a_secret_is_decoded_and_a_missing_one_names_those_there_are() {
+        let object = json!({"data": {"password": "aHVudGVyMjI="}});
+        assert_eq!(value_of(&object, "password").unwrap(), "hunter22");
+        assert_eq!(value_of(&object, "passwort").unwrap_err().1.unwrap(), "it has: password");
+    }
+
+    #[test]
+    fn a_restart_leaves_its_mark() {
+        let patch = restart_patch("01J/3", "2026-01-01T00:00:00Z");
+        assert_eq!(patch["spec"]["template"]["metadata"]["annotations"]["railrun.dev/restarted-by"], "01J/3");
+    }
+
+    #[test]
+    fn an_object_that_stays_as_it_is_is_no_difference() {
+        let live = json!({"kind": "ConfigMap", "metadata": {"name": "a", "resourceVersion": "1"}, "data": {"a": "b"}});
+        let mut then = live.clone();
+        then["metadata"]["resourceVersion"] = "2".into();
+        assert!(matches!(differs("configmap/a", Some(&live), then.clone()), Preview::Same(_)));
+        assert!(matches!(differs("configmap/a", None, then), Preview::Differs { .. }));
+    }
+}

@@ -1,0 +1,80 @@
+//! New passwords, from the operating system's randomness.
+
+use miette::Diagnostic;
+use rand::Rng;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GenerateOptions {
+    length: usize,
+    alphabet: String,
+}
+
+/// Letters and digits: safe in URLs, shells, SQL and in pgpool's user list, which splits at `,` and `;`.
+const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const LENGTHS: std::ops::RangeInclusive<usize> = 12..=1024;
+const FEWEST_LETTERS: usize = 10;
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        Self { length: 32, alphabet: ALPHABET.into() }
+    }
+}
+
+#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
+pub enum GenerateError {
+    #[error("a password of {length} characters is not made")]
+    #[diagnostic(code(sops::bad_length), help("`length` is between 12 and 1024"))]
+    Length { length: usize },
+    #[error("the alphabet `{alphabet}` has a blank, `,` or `;`")]
+    #[diagnostic(code(sops::bad_alphabet), help("pgpool's user list and connection strings split at these"))]
+    Separator { alphabet: String },
+    #[error("the alphabet `{alphabet}` has fewer than 10 different characters")]
+    #[diagnostic(code(sops::bad_alphabet), help("leave `alphabet` out to get letters and digits"))]
+    TooFew { alphabet: String },
+    #[error("the operating system gave no randomness: {reason}")]
+    #[diagnostic(code(sops::no_randomness))]
+    NoRandomness { reason: String },
+}
+
+pub fn password(options: &GenerateOptions) -> Result<String, GenerateError> {
+    let alphabet = || options.alphabet.clone();
+    if !LENGTHS.contains(&options.length) {
+        return Err(GenerateError::Length { length: options.length });
+    }
+    if options.alphabet.chars().any(|char| char.is_whitespace() || char.is_control() || ",;".contains(char)) {
+        return Err(GenerateError::Separator { alphabet: alphabet() });
+    }
+    let letters: Vec<char> = options.alphabet.chars().collect::<BTreeSet<_>>().into_iter().collect();
+    if letters.len() < FEWEST_LETTERS {
+        return Err(GenerateError::TooFew { alphabet: alphabet() });
+    }
+    let mut random = StdRng::try_from_os_rng().map_err(|error| GenerateError::NoRandomness { reason: error.to_string() })?;
+    Ok((0..options.length).map(|_| letters[random.random_range(0..letters.len())]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_has_the_length_and_letters_that_were_asked() {
+        let made = password(&GenerateOptions { length: 500, alphabet: "abcdefghij-".into() }).unwrap();
+        assert_eq!(made.chars().count(), 500);
+        assert!(made.chars().all(|char| "abcdefghij-".contains(char)) && made.contains('-'));
+        assert_ne!(password(&GenerateOptions::default()).unwrap(), password(&GenerateOptions::default()).unwrap());
+    }
+
+    #[test]
+    fn weak_or_splitting_passwords_are_refused() {
+        for (length, alphabet) in
+            [(8, ALPHABET), (2000, ALPHABET), (32, "abc"), (32, "abcdefghij;"), (32, "abcdefghij "), (32, "aaaaaaaaaaaa"), (32, "")]
+        {
+            assert!(password(&GenerateOptions { length, alphabet: alphabet.into() }).is_err(), "{length} {alphabet}");
+        }
+    }
+}

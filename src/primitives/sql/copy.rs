@@ -1,0 +1,245 @@
+//! A copy of a database that is proven or marked as incomplete, never half there and whole to look at. What is moved
+//! is `transfer`'s business, whether it is equal the certificate's.
+
+use super::certificate::Certificate;
+use super::database;
+use super::driver::{Server, SqlError};
+use super::mark::Mark;
+use super::measure::{Hash, measure};
+use super::state::{Owners, Reason, State, reasons};
+use super::transfer::{LOCK, Transfer};
+use super::writers::writers;
+use crate::database::{Identity, Primary, Session, quote_name, quote_text};
+use crate::duration::{Span, show};
+use crate::effect::{Diff, Permit, Preview};
+use crate::event::Events;
+use crate::host::Host;
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CopyOptions {
+    /// Copies although somebody writes to the source: what they write meanwhile is not in the copy.
+    pub allow_writers: bool,
+    /// How long it may take; 6 hours where it is left out.
+    pub timeout: Option<Span>,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+/// How long a copy that was interrupted a moment ago may take to let go of its lock.
+const LET_GO: Duration = Duration::from_secs(10);
+
+/// Two databases, one of which is to be like the other.
+pub struct Copy<'c> {
+    source: Server<'c, 'c>,
+    target: Server<'c, 'c>,
+    options: CopyOptions,
+    events: Events,
+    /// In a dry run, the earlier step without which the target may not be there yet.
+    expected: Option<String>,
+    /// In a dry run that has planned something, what does not hold may hold by then.
+    may_hold_then: bool,
+}
+
+impl<'c> Copy<'c> {
+    pub fn new(host: &Host, source: Server<'c, 'c>, target: Server<'c, 'c>, options: CopyOptions) -> Self {
+        let grounds = std::iter::once(target.target().resource()).chain(target.target().grounds()).collect::<Vec<_>>();
+        let expected = host.dry_run().then(|| host.plan.touched_by(&grounds)).flatten();
+        let may_hold_then = host.dry_run() && !host.plan.is_empty();
+        Self { source, target, options, events: host.events.clone(), expected, may_hold_then }
+    }
+
+    pub async fn preview(&self) -> Result<Preview<Certificate>, SqlError> {
+        let source = State::of(&self.source).await?;
+        let target = match (State::of(&self.target).await, &self.expected) {
+            (Err(_), Some(step)) => {
+                return Ok(Preview::differs(self.summary(&source).note(format!("what the target holds is known after {step}"))));
+            }
+            (target, _) => target?,
+        };
+        if let Some(certificate) = self.still_equal(&source, &target).await? {
+            return Ok(Preview::Same(certificate));
+        }
+        let reasons = self.reasons(&source, &target).await?;
+        if !reasons.is_empty() && !self.may_hold_then {
+            return Err(self.refuse(&reasons));
+        }
+        let diff = reasons
+            .iter()
+            .fold(self.summary(&source), |diff, Reason { must, but }| diff.note(format!("must hold then: {must} (now: {but})")));
+        Ok(Preview::differs(if target.holds.is_empty() { diff } else { diff.note("drops what an unfinished copy left there") }))
+    }
+
+    pub async fn apply(&self, permit: &Permit) -> Result<Certificate, SqlError> {
+        let limit = self.options.timeout.map_or(TIMEOUT, |timeout| timeout.0);
+        let title = self.target.target().title();
+        let late = |_| SqlError::TimedOut { what: format!("sql copy {title}"), limit: show(limit) };
+        tokio::time::timeout(limit, self.run(permit)).await.map_err(late)?
+    }
+
+    async fn run(&self, permit: &Permit) -> Result<Certificate, SqlError> {
+        let (source, target) = (State::of(&self.source).await?, State::of(&self.target).await?);
+        let from = source.identity.clone().ok_or_else(|| self.source.not_understood("it has no identity"))?;
+        let inside = self.target.inside().await?;
+        self.lock(&inside.session).await?;
+        let anew;
+        let held = if target.holds.is_empty() {
+            inside
+        } else {
+            anew = self.empty(permit, &from, target.comment.as_deref()).await?;
+            self.lock(&anew.session).await?;
+            &anew
+        };
+        self.mark(permit, &held.session, &Mark::incomplete(&from)).await?;
+        let owners = self.owners();
+        let transfer = Transfer { source: &self.source, target: &self.target, held, owners, major: target.major(), size: source.size };
+        transfer.run(permit, &self.events).await?;
+        held.session.execute(permit, "ANALYZE", &[]).await?;
+        let certificate =
+            certify(&self.source, &self.source.inside().await?.session, &self.target, &held.session, hash(&source, &target), &self.events)
+                .await?;
+        self.proven(permit, held, certificate).await
+    }
+
+    async fn proven(&self, permit: &Permit, held: &Primary, certificate: Certificate) -> Result<Certificate, SqlError> {
+        if !certificate.equal {
+            let differences = certificate.differences.iter().map(ToString::to_string).collect();
+            return Err(SqlError::NotEqual { from: self.source.target().title(), to: self.target.target().title(), differences });
+        }
+        self.mark(permit, &held.session, &Mark::certified(&certificate.digest, &certificate.source)).await?;
+        Ok(certificate)
+    }
+
+    /// The certificate of an earlier copy from this source, if it still holds.
+    async fn still_equal(&self, source: &State, target: &State) -> Result<Option<Certificate>, SqlError> {
+        let from = source.identity.as_ref().map(ToString::to_string);
+        match target.mark() {
+            Some(Mark::Certified { from: known, .. }) if Some(&known) == from.as_ref() => {}
+            _ => return Ok(None),
+        }
+        let certificate = compare(&self.source, &self.target, &self.events).await?;
+        Ok(certificate.equal.then_some(certificate))
+    }
+
+    async fn reasons(&self, source: &State, target: &State) -> Result<Vec<Reason>, SqlError> {
+        let users = [self.source.target(), self.target.target()].map(|side| side.login.user.as_str());
+        let mut found = reasons(source, target, self.owners(), users);
+        if !self.options.allow_writers {
+            found.extend(writers(&self.source.inside().await?.session).await?);
+        }
+        if self.target.target().admin.is_none() {
+            return Err(SqlError::NoAdmin { target: self.target.target().title() });
+        }
+        if self.target.inside().await?.pod.is_none() {
+            return Err(SqlError::NoMembers { target: self.target.target().title() });
+        }
+        Ok(found)
+    }
+
+    fn refuse(&self, reasons: &[Reason]) -> SqlError {
+        let reasons = reasons.iter().map(ToString::to_string).collect();
+        SqlError::CopyRefused { from: self.source.target().title(), to: self.target.target().title(), reasons }
+    }
+
+    fn summary(&self, source: &State) -> Diff {
+        let (from, to) = (self.source.target().title(), self.target.target().title());
+        let size = source.size.div_ceil(1024 * 1024);
+        Diff::new().note(format!("copies {} tables, {size} MB, from {from} to {to}, and proves that both are equal", source.tables))
+    }
+
+    fn owners(&self) -> Owners {
+        if self.source.target().login.user == self.target.target().login.user { Owners::Kept } else { Owners::Given }
+    }
+
+    /// Makes sure that nobody else copies into the target, until this session ends.
+    async fn lock(&self, session: &Session) -> Result<(), SqlError> {
+        let deadline = tokio::time::Instant::now() + LET_GO;
+        while session.value("SELECT pg_try_advisory_lock($1)", &[LOCK.into()]).await? != Value::Bool(true) {
+            if tokio::time::Instant::now() > deadline {
+                return Err(SqlError::UnderWay { target: self.target.target().title() });
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
+    /// Drops the target with what an unfinished copy left in it, and makes it anew as it was. It is marked before
+    /// anybody could take it for a whole one.
+    async fn empty(&self, permit: &Permit, from: &Identity, comment: Option<&str>) -> Result<Primary, SqlError> {
+        let name = &self.target.target().database;
+        let session = &self.target.maintenance().await?.session;
+        let owned = database::find(session, name).await?.ok_or_else(|| self.target.not_understood("the database went away"))?;
+        session.execute(permit, &format!("DROP DATABASE {} WITH (FORCE)", quote_name(name)), &[]).await?;
+        session.execute(permit, &owned.create(), &[]).await?;
+        session.execute(permit, &comment_on(name, &Mark::incomplete(from).put(comment)), &[]).await?;
+        Ok(self.target.gateway.primary(self.target.access, name).await?)
+    }
+
+    async fn mark(&self, permit: &Permit, session: &Session, mark: &Mark) -> Result<(), SqlError> {
+        let comment = comment(session).await?;
+        session.execute(permit, &comment_on(&self.target.target().database, &mark.put(comment.as_deref())), &[]).await?;
+        Ok(())
+    }
+}
+
+fn comment_on(database: &str, text: &str) -> String {
+    format!("COMMENT ON DATABASE {} IS {}", quote_name(database), quote_text(text))
+}
+
+/// The comment of the database that a session is in.
+pub async fn comment(session: &Session) -> Result<Option<String>, SqlError> {
+    let sql = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()";
+    Ok(session.value(sql, &[]).await?.as_str().map(str::to_owned))
+}
+
+fn hash(source: &State, target: &State) -> Hash {
+    if source.major() == target.major() { Hash::Native } else { Hash::Md5 }
+}
+
+/// Holds two databases against each other as they are now.
+pub async fn compare(source: &Server<'_, '_>, target: &Server<'_, '_>, events: &Events) -> Result<Certificate, SqlError> {
+    let (from, to) = (&source.inside().await?.session, &target.inside().await?.session);
+    let hash = if major(from).await? == major(to).await? { Hash::Native } else { Hash::Md5 };
+    certify(source, from, target, to, hash, events).await
+}
+
+async fn major(session: &Session) -> Result<u64, SqlError> {
+    let version = session.value("SELECT current_setting('server_version_num')::int", &[]).await?;
+    Ok(version.as_u64().unwrap_or_default() / 10_000)
+}
+
+impl Server<'_, '_> {
+    /// What an earlier copy wrote into the database's comment.
+    pub async fn mark(&self) -> Result<Option<Mark>, SqlError> {
+        Ok(Mark::find(comment(&self.inside().await?.session).await?.as_deref()))
+    }
+}
+
+async fn certify(
+    source: &Server<'_, '_>,
+    from: &Session,
+    target: &Server<'_, '_>,
+    to: &Session,
+    hash: Hash,
+    events: &Events,
+) -> Result<Certificate, SqlError> {
+    let what = format!("compare {}", target.target().title());
+    let told = |done, all| events.progress(&what, done, Some(all), "tables");
+    let (source, target) = tokio::try_join!(
+        measure(from, &source.target().login.user, hash, &|_, _| {}),
+        measure(to, &target.target().login.user, hash, &told),
+    )?;
+    Ok(Certificate::between(&source, &target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_cannot_escape_its_quotes() {
+        assert_eq!(comment_on("g", "it's"), "COMMENT ON DATABASE \"g\" IS 'it''s'");
+    }
+}
