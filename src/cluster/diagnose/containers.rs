@@ -101,12 +101,12 @@ pub(super) fn crash(facts: &Facts) -> Option<Diagnosis> {
     Some(found.doomed(sign.is_some_and(|sign| !sign.may_pass) && container.endings() >= ENOUGH))
 }
 
+/// Whether a container ends, rather than not having begun: it waits to be started again, or ended a moment ago.
 fn is_crashing(facts: &Facts, container: Container<'_>) -> bool {
     let Some(ended) = container.ended() else { return false };
+    let failed = ended["exitCode"] != 0 || container.endings() > 1;
     let lately = || facts.age(text(ended, "/finishedAt")).is_some_and(|age| age < 300);
-    container.waiting() == "CrashLoopBackOff"
-        || (container.status["state"]["terminated"].is_object() && ended["exitCode"] != 0)
-        || (ended["exitCode"] != 0 && lately())
+    container.waiting() == "CrashLoopBackOff" || (failed && (container.status["state"]["terminated"].is_object() || lately()))
 }
 
 /// `exited 1`, or `was killed by signal 9`.
