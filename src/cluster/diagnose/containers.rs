@@ -92,7 +92,9 @@ pub(super) fn crash(facts: &Facts) -> Option<Diagnosis> {
         Some(sign) => format!("{} {what}: {}", facts.call(container.pod), sign.means),
         None => format!("{} {what}", facts.call(container.pod)),
     };
-    let more = format!("`kube::logs(\"{}\", #{{ previous: true }})` shows more", container.path());
+    let over = container.status["state"]["terminated"].is_object();
+    let options = if over { "" } else { ", #{ previous: true }" };
+    let more = format!("`kube::logs(\"{}\"{options})` shows more", container.path());
     let mut found = Diagnosis::new(cause, sign.map_or(more, |sign| sign.help.to_owned()));
     let shown = lines::worth_showing(log);
     let tail = if shown.is_empty() { "; it said nothing" } else { "; its last lines:" };
