@@ -56,6 +56,19 @@ impl Files {
         folded
     }
 
+    /// How messages and plans name a file: from the root where it lies below it.
+    pub fn name(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+
+    /// The files below a folder that this dry run has planned something for, in order.
+    pub fn planned_below(&self, folder: &Path) -> Vec<PathBuf> {
+        let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut below: Vec<PathBuf> = planned.keys().filter(|path| path.starts_with(folder)).cloned().collect();
+        below.sort();
+        below
+    }
+
     /// A text file, as it is or as this dry run planned it.
     pub fn read(&self, path: &Path) -> Result<String, FileError> {
         if let Some(planned) = self.planned(path) {

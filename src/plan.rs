@@ -22,6 +22,11 @@ impl Plan {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
+    /// The latest planned change.
+    pub fn last(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).last().map(|planned| planned.after.clone())
+    }
+
     /// The latest planned change that touches one of these resources, or something it lies inside.
     pub fn touched_by<S: AsRef<str>>(&self, resources: &[S]) -> Option<String> {
         let planned = self.0.lock().unwrap_or_else(PoisonError::into_inner);

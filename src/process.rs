@@ -78,7 +78,7 @@ pub enum ProcessError {
     Missing { program: String },
     #[error("`{command}` {ending}{}", tail(stderr))]
     #[diagnostic(code(process::failed))]
-    Failed { command: String, ending: String, status: Option<i32>, stderr: String },
+    Failed { command: String, ending: String, status: Option<i32>, stderr: String, stdout: String },
     #[error("`{command}` is not known to only read")]
     #[diagnostic(code(process::not_a_read), help("a program that changes something runs inside a changing verb"))]
     NotARead { command: String },
@@ -189,8 +189,9 @@ async fn run(command: &Command) -> Result<Output, ProcessError> {
     if output.status.success() {
         return Ok(Output { status: 0, stdout: output.stdout, stderr });
     }
-    let stderr = if stderr.trim().is_empty() { String::from_utf8_lossy(&output.stdout).into_owned() } else { stderr };
-    Err(ProcessError::Failed { command: command.to_string(), ending: ending(output.status), status: output.status.code(), stderr })
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = if stderr.trim().is_empty() { stdout.clone() } else { stderr };
+    Err(ProcessError::Failed { command: command.to_string(), ending: ending(output.status), status: output.status.code(), stderr, stdout })
 }
 
 /// In words: a death by signal is not an exit status.

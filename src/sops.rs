@@ -6,7 +6,7 @@ mod error;
 mod key;
 mod rule;
 
-pub use clear::{Clear, text};
+pub use clear::{Clear, diff_stored, text};
 pub use error::SopsError;
 pub use key::{Key, Part};
 
@@ -114,7 +114,7 @@ impl<'h> Sops<'h> {
 
     /// How messages and references name a file: from the root where it lies below it.
     pub fn name(&self, path: &Path) -> String {
-        path.strip_prefix(self.files.root()).unwrap_or(path).display().to_string()
+        self.files.name(path)
     }
 
     /// "There is no such key", with the nearest one there is.

@@ -22,7 +22,10 @@ const READS: &[(&str, &[&str], Option<&str>)] = &[
     ("git", &["show"], None),
     ("git", &["diff"], None),
     ("git", &["ls-files"], None),
-    ("git", &["symbolic-ref"], None),
+    ("git", &["symbolic-ref", "--quiet", "--short"], None),
+    ("git", &["merge-base"], None),
+    ("git", &["check-ref-format"], None),
+    ("git", &["config", "--get"], None),
     ("git", &["--version"], None),
     ("age", &["--version"], None),
 ];

@@ -40,7 +40,7 @@ impl Clear {
     pub fn encrypts(&self, key: &Key) -> bool {
         match key.find(&self.stored) {
             Some(Value::String(text)) if text.starts_with(ENCRYPTED) => true,
-            Some(stored) => self.rule.encrypts(key).unwrap_or(stored.is_null()),
+            Some(_) => self.rule.encrypts(key).unwrap_or(false),
             None => self.rule.encrypts(key).unwrap_or(true),
         }
     }
@@ -108,6 +108,29 @@ impl Clear {
     }
 }
 
+/// What differs between two texts of a file of which at least one is encrypted, without decrypting; `None` if neither is.
+/// A value that was encrypted anew counts as changed.
+pub fn diff_stored(name: &str, before: &str, after: &str) -> Option<Diff> {
+    let parse = |text: &str| serde_yaml::from_str::<Value>(text).ok().filter(|value| value.get(METADATA).is_some());
+    let (before, after) = (parse(before), parse(after));
+    if before.is_none() && after.is_none() {
+        return None;
+    }
+    let diff = Diff::new().note(name);
+    let signed = |value: &Option<Value>| value.as_ref().is_none_or(|value| value[METADATA].get("mac").is_some());
+    if !signed(&before) || !signed(&after) {
+        return Some(diff.note("its encrypted content changes"));
+    }
+    let stored = |value: Option<Value>| {
+        let mut value = value.unwrap_or(Value::Null);
+        value.as_mapping_mut().map(|map| map.remove(METADATA));
+        Clear::new(value.clone(), value, None, Rule::Comments)
+    };
+    let mut diff = diff;
+    diff.extend(stored(before).diff(&stored(after)));
+    Some(diff)
+}
+
 fn collect<'v>(at: &Key, value: &'v Value, found: &mut Vec<(Key, &'v Value)>) {
     match value {
         Value::Mapping(map) if !map.is_empty() => {
@@ -168,6 +191,18 @@ mod tests {
             ]
         );
         assert!(before.diff(&before).is_empty());
+    }
+
+    #[test]
+    fn encrypted_texts_differ_by_their_keys() {
+        let text = |password: &str, user: &str| format!("a: {{password: 'ENC[{password}]', user: {user}}}\nsops: {{mac: x}}\n");
+        let diff = diff_stored("x.yaml", &text("1", "me"), &text("2", "you")).unwrap();
+        let field = |path: &str, from: &str, to: &str| Edit::Field { path: path.into(), from: Some(from.into()), to: Some(to.into()) };
+        let note = Edit::Note("x.yaml".into());
+        assert_eq!(diff.edits, [note, field("a.password", "[secret]", "(secret changed)"), field("a.user", "me", "you")]);
+        assert_eq!(diff_stored("x.yaml", "a: 1", "a: 2"), None);
+        let clear = "a: {password: hunter22}\nsops: {version: 3}\n";
+        assert!(!format!("{:?}", diff_stored("x.yaml", &text("1", "me"), clear)).contains("hunter22"));
     }
 
     #[test]

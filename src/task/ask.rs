@@ -32,7 +32,8 @@ fn written(host: &SharedHost, closure: &Closure) -> String {
     let text = host.files.read_disk(&host.files.path(source)).unwrap_or_default();
     let text = text.lines().nth(line - 1).unwrap_or_default();
     let asked = text.split_once("||").map_or(text, |(_, asked)| asked).trim();
-    format!("{source}:{line}  {}", asked.trim_end_matches(';').trim_end_matches(')'))
+    let asked = asked.strip_suffix(");").unwrap_or(asked);
+    format!("{source}:{line}  {asked}")
 }
 
 fn judge(host: &SharedHost, answer: &Dynamic) -> Verdict {

@@ -82,7 +82,7 @@ async fn bounded(command: &Command, timeout: Duration, run: impl Future<Output =
     let ended = tokio::time::timeout(timeout, run).await;
     match ended.map_err(|_| CommandError::Timeout { command: command.to_string(), timeout: crate::duration::show(timeout) })? {
         Ok(output) => Ok(json!({"status": 0, "stdout": output.text(), "stderr": output.stderr})),
-        Err(ProcessError::Failed { status: Some(status), stderr, .. }) => Ok(json!({"status": status, "stdout": "", "stderr": stderr})),
+        Err(ProcessError::Failed { status: Some(status), stderr, stdout, .. }) => Ok(json!({"status": status, "stdout": stdout, "stderr": stderr})),
         Err(error) => Err(error.into()),
     }
 }

@@ -2,7 +2,7 @@
 
 mod retry;
 
-use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value};
+use crate::script::{Pending, Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value};
 use miette::Diagnostic;
 use retry::{GaveUp, RetryOptions, Tries};
 use rhai::plugin::*;
@@ -154,6 +154,10 @@ fn try_again(ctx: &NativeCallContext, options: RetryOptions, attempt: &FnPtr) ->
             };
             if !failed {
                 return result;
+            }
+            // What a live run would have changed by now may be what the answer waits for.
+            if let (true, Some(after)) = (host.dry_run(), host.plan.last()) {
+                return Ok(Dynamic::from(Pending::new(after)));
             }
             let Some(pause) = tries.next() else {
                 return result.and_then(|_| Err(Fault::from(GaveUp::from(&tries)).at(crate::script::origin(ctx)).raise()));

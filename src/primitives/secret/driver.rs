@@ -1,6 +1,7 @@
 //! Secrets out of secrets. They stay lazy: what they are made of is read when a verb uses them.
 
-use crate::host::SharedHost;
+use crate::host::{Host, SharedHost};
+use crate::script::Fault;
 use crate::secret::{Secret, SecretError};
 use miette::Diagnostic;
 
@@ -9,6 +10,9 @@ pub enum SecretTextError {
     #[error("`{template}` has {places} places for {values} values")]
     #[diagnostic(code(secret::bad_template), help("every `{{}}` stands for one value, in order"))]
     BadTemplate { template: String, places: usize, values: usize },
+    #[error("a secret cannot be split at nothing")]
+    #[diagnostic(code(secret::no_separator), help("name a separator, such as `;`"))]
+    NoSeparator,
     #[error("{kind} cannot become part of a secret")]
     #[diagnostic(code(secret::bad_part), help("secrets, texts and whole numbers can"))]
     BadPart { kind: String },
@@ -44,6 +48,20 @@ pub fn join(host: &SharedHost, parts: Vec<Part>, separator: &str) -> Secret {
         pieces.push(part);
     }
     made_of(host, pieces)
+}
+
+/// The parts between `separator`; none of an empty secret. Each is masked from now on.
+pub fn split(host: &Host, whole: &Part, separator: &str) -> Result<Vec<Secret>, Fault> {
+    if separator.is_empty() {
+        return Err(SecretTextError::NoSeparator.into());
+    }
+    let value = match whole {
+        Part::Text(text) => text,
+        Part::Secret(secret) => host.reveal(secret)?,
+    };
+    let parts = value.split(separator).filter(|_| !value.is_empty());
+    let named = parts.enumerate().map(|(index, part)| Secret::known(format!("{}[{index}]", origin(whole)), part.to_owned()));
+    Ok(named.inspect(|part| drop(host.reveal(part))).collect())
 }
 
 /// Its origin shows the texts, and for each secret where that one comes from.

@@ -2,7 +2,7 @@
 
 mod driver;
 
-use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind_declaring, host_of, secret, value};
+use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, host_of, secret, value};
 use crate::secret::Secret;
 use driver::{Part, SecretTextError};
 use rhai::plugin::*;
@@ -89,6 +89,19 @@ mod verbs {
             Ok(Dynamic::from(secret))
         })
     }
+
+    /// Splits a secret at a separator into a list of secrets. It is read for that, so it happens inside a step.
+    ///
+    /// ```rhai
+    /// let passwords = secret::split(sops::secret("helm/postgresql-ha-values.sops.yaml", "pgpool.customUsers.passwords"), ";");
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn split(ctx: NativeCallContext, whole: Dynamic, separator: &str) -> RhaiResultOf<Dynamic> {
+        bind_value(&ctx, |host| {
+            let parts = driver::split(host, &part(&whole)?, separator)?;
+            Ok(parts.into_iter().map(Dynamic::from).collect::<Array>().into())
+        })
+    }
 }
 
 fn compose(ctx: &NativeCallContext, template: &str, values: &[Dynamic]) -> RhaiResultOf<Dynamic> {
@@ -118,7 +131,7 @@ pub fn primitive() -> Primitive {
     Primitive {
         name: "secret",
         module: exported_module!(verbs),
-        verbs: vec![Verb::read("format").while_declaring(), Verb::read("join").while_declaring()],
+        verbs: vec![Verb::read("format").while_declaring(), Verb::read("join").while_declaring(), Verb::read("split")],
         types: secret::register,
     }
 }
@@ -144,6 +157,15 @@ mod tests {
         assert_eq!(reveal("secret::format(\"{}{}\", [\"a\", \"b\"])"), "ab");
         assert_eq!(reveal("secret::join([\"a\", secret::format(\"{}\", \"b\")], \";\")"), "a;b");
         assert_eq!(reveal("secret::join([], \";\")"), "");
+    }
+
+    #[test]
+    fn what_was_joined_is_split_again() {
+        let trial = Trial::live();
+        trial.run("let a = secret::format(\"{}\", \"abcd\"); let b = secret::format(\"{}\", \"efgh\"); let parts = secret::split(secret::join([a, b], \";\"), \";\"); if parts.len() != 2 || parts[0] != a || parts[1] != b { throw \"wrong\" }");
+        assert_eq!(trial.text("secret::split(\"\", \";\").len()"), "0");
+        assert_eq!(trial.host.redactor.redact("efgh"), "[secret]");
+        assert_eq!(trial.code("secret::split(\"abc\", \"\")"), "secret::no_separator");
     }
 
     #[test]

@@ -34,6 +34,11 @@ impl<'h> Vault<'h> {
         Self { host, sops: Sops::on(&host.process, &host.files) }
     }
 
+    /// How a plan names the file: the same however a script writes its path.
+    pub fn resource(&self, file: &str) -> String {
+        format!("file {}", self.host.files.name(&self.path(file)))
+    }
+
     pub async fn open(&self, file: &str) -> Result<Clear, SopsError> {
         self.sops.open(&self.path(file)).await
     }

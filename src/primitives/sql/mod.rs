@@ -19,7 +19,7 @@ mod writers;
 use crate::database::{Parameter, Target};
 use crate::effect::{Change, Outcome, Permit, Preview};
 use crate::host::Host;
-use crate::script::target::{is_target, target};
+use crate::script::target::target;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, read_value, value};
 use crate::secret::Secret;
 use connection::{ConnectOptions, Connection};
@@ -245,17 +245,6 @@ pub fn primitive() -> Primitive {
             engine.register_type_with_name::<Connection>("database connection");
         },
     }
-}
-
-/// What a map that describes a database is, whatever it is called: evidence is kept by it.
-pub fn identity_of(host: &Host, subject: &Dynamic) -> Result<Option<String>, Fault> {
-    if !is_target(subject) {
-        return Ok(None);
-    }
-    let target = target(subject.clone().cast::<Map>())?;
-    let server = Server::on(host, &target)?;
-    let identity = wait(host, ANSWER, async { Ok(server.gateway.identity(server.access).await?) })?;
-    Ok(Some(identity.to_string()))
 }
 
 /// Runs a reading verb about a database.

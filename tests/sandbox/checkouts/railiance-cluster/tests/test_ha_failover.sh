@@ -40,7 +40,8 @@ old=$(primaries)
 
 echo "deleting $old"
 began=$SECONDS
-kubectl -n "$PG_NAMESPACE" delete pod "$old" --wait=false >/dev/null
+kubectl -n "$PG_NAMESPACE" delete pod "$old" >/dev/null & # returns when that very pod is gone
+deletion=$!
 good=0
 until ((good == 5)); do # each of Gitea's pooled connections fails once
   ((SECONDS - began < RECOVERY_WINDOW)) || { echo "FAIL  no login within $RECOVERY_WINDOW s"; exit 1; }
@@ -53,6 +54,7 @@ until new=$(primaries) && [[ $(wc -w <<<"$new") == 1 && $(wc -w <<<"$(pods)") -g
   sleep 1
 done
 echo "ok    $new leads after $((SECONDS - began)) s"
+wait $deletion
 kubectl -n "$PG_NAMESPACE" wait --for=condition=Ready pod --timeout "${RECOVERY_WINDOW}s" \
   -l app.kubernetes.io/name=postgresql-ha >/dev/null || { echo 'FAIL  not every pod is ready again'; exit 1; }
 echo "ok    every pod is ready after $((SECONDS - began)) s"
