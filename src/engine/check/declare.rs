@@ -27,7 +27,7 @@ pub struct Method {
 const STEPS: &[&str] = &["steps"];
 
 /// Everything that can be said to `task`.
-pub const METHODS: [Method; 8] = [
+pub const METHODS: [Method; 6] = [
     Method {
         name: "require",
         params: &["name", "closure"],
@@ -39,8 +39,6 @@ pub const METHODS: [Method; 8] = [
     Method { name: "step", params: &["name", "step"], closure: Some((1, &[0, 1])), hooks: STEPS, kept: true, unique: true },
     Method { name: "remember", params: &["name", "closure"], closure: Some((1, &[0])), hooks: STEPS, kept: false, unique: true },
     Method { name: "commit", params: &["why"], closure: None, hooks: STEPS, kept: false, unique: false },
-    Method { name: "record", params: &["name", "subject", "value"], closure: None, hooks: &[], kept: false, unique: false },
-    Method { name: "evidence", params: &["name", "subject"], closure: None, hooks: &[], kept: false, unique: false },
     Method { name: "each", params: &["list", "closure"], closure: Some((1, &[2])), hooks: &[], kept: false, unique: false },
     Method { name: "check", params: &["name", "closure"], closure: Some((1, &[0])), hooks: &["done_when"], kept: true, unique: false },
 ];

@@ -85,7 +85,7 @@ const IN_STEPS: &[(&str, &str, &str, &str, &str)] = &[
         "check::wrong_type",
         "2:25",
         "`sleep` does not take a whole number here",
-        "it takes `time` as a text or `time` as a duration",
+        "it takes `time` as a duration or `time` as a text",
     ),
     (
         "task.step(\"a\", || exit());",
@@ -462,7 +462,7 @@ fn steps(task) {
 }
 
 fn done_when(task) {
-    task.check("it is so", || task.evidence("certificate", "x").equal);
+    task.check("it is so", || evidence::find("certificate", "x").equal);
     task.check("and so", || helper(1, 2));
 }
 

@@ -92,6 +92,7 @@ impl Helm<'_> {
             objects: objects.to_vec(),
             last: self.objects_of(latest)?,
             server_side: latest.apply_method.as_deref() == Some("ssa"),
+            known: Vec::new(),
         };
         let Found { diff: found, changed } = difference::objects(self.cluster, release, &wanted).await?;
         let as_recorded =
