@@ -87,7 +87,8 @@ async fn send(request: &Request) -> Result<Answer, HttpError> {
     }
     let answer = building.send().await.map_err(|error| failure(request, &error))?;
     let status = answer.status().as_u16();
-    let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let header =
+        |(name, value): (&http::HeaderName, &http::HeaderValue)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
     let headers = answer.headers().iter().map(header).collect();
     let body = answer.bytes().await.map_err(|error| failure(request, &error))?.to_vec();
     Ok(Answer { status, headers, body })
