@@ -79,7 +79,7 @@ pub fn in_words(error: &EvalAltResult) -> String {
 /// Says what `check` found.
 pub fn finding(finding: &Finding, style: &Style) -> Report {
     let sheet = Sheet {
-        code: finding.code.to_owned(),
+        code: finding.code.clone(),
         severity: finding.severity,
         message: finding.message.clone(),
         snippets: finding.snippet().into_iter().collect(),
