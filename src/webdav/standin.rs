@@ -88,7 +88,7 @@ impl Standin {
 /// Short waits, so that a test of a wait is short too.
 pub fn impatient() -> Patience {
     let millis = Duration::from_millis;
-    Patience { connect: millis(500), request: millis(1500), idle: millis(1500), retry: millis(3000) }
+    Patience { connect: millis(500), request: millis(1500), idle: millis(1500), retry: millis(1500) }
 }
 
 async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) -> std::io::Result<()> {

@@ -29,7 +29,7 @@ pub struct Method {
 const STEPS: &[&str] = &["steps"];
 
 /// Everything that can be said to `task`.
-pub const METHODS: [Method; 8] = [
+pub const METHODS: [Method; 6] = [
     Method {
         name: "require",
         about: "a precondition: the closure gives true or false; all are asked before anything is done",
@@ -63,24 +63,6 @@ pub const METHODS: [Method; 8] = [
         params: &["why"],
         closure: None,
         hooks: STEPS,
-        kept: false,
-        unique: false,
-    },
-    Method {
-        name: "record",
-        about: "stores evidence in the platform: what cannot be asked again",
-        params: &["name", "subject", "value"],
-        closure: None,
-        hooks: &[],
-        kept: false,
-        unique: false,
-    },
-    Method {
-        name: "evidence",
-        about: "reads stored evidence; void when its subject has changed",
-        params: &["name", "subject"],
-        closure: None,
-        hooks: &[],
         kept: false,
         unique: false,
     },

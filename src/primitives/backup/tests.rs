@@ -165,6 +165,93 @@ async fn a_backup_is_made_proven_and_found() {
 #[tokio::test]
 async fn two_backups_of_one_run_have_two_names_and_are_listed_newest_first() {
     let bench = Bench::new().await;
+    let (first, second) = (bench.create(10).await.unwrap(), bench.create(10).await.unwrap());
+    let listed: Vec<String> = bench.backups.list().await.unwrap().into_iter().map(|entry| entry.id).collect();
+    assert_eq!(listed, [second, first]);
+}
+
+#[tokio::test]
+async fn a_producer_that_fails_after_its_output_leaves_no_backup() {
+    for bytes in [100, LONG] {
+        let bench = Bench::new().await;
+        let made = bench.create_of(&[Canned { database: "e", bytes: 5, fails: false }, Canned { database: "d", bytes, fails: true }]).await;
+        assert_eq!(code(made), "backup::producer_failed");
+        assert_eq!(bench.server.state().files.len(), 0);
+        assert!(bench.backups.list().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_cut_upload_is_made_again_and_a_second_object_is_no_victim() {
+    let bench = Bench::new().await;
+    bench.server.fail("PUT", "d.dump", Fault::Cut(70_000), 1);
+    let id = bench.create(LONG).await.unwrap();
+    assert_eq!(bench.verify(&id).await.unwrap(), Grade::Verified);
+    assert_eq!(bench.objects().len(), 2);
+}
+
+#[tokio::test]
+async fn faults_of_the_server_have_their_codes_and_leave_no_backup() {
+    for (method, path, fault, expected) in [
+        ("PUT", "d.dump", Fault::Cut(70_000), "backup::cut"),
+        ("PUT", "e.dump", Fault::Cut(10), "backup::cut"),
+        ("PUT", "d.dump", Fault::Status(401, None), "backup::unauthorized"),
+        ("PUT", "d.dump", Fault::Status(507, None), "backup::quota"),
+        ("PUT", "e.dump", Fault::Status(503, Some(120)), "backup::busy"),
+        ("MOVE", "e.dump", Fault::Status(423, None), "backup::locked"),
+        ("PUT", "d.dump", Fault::Keep(70_000), "backup::truncated"),
+        ("PUT", "d.dump", Fault::Flip, "backup::corrupt"),
+        ("PUT", "manifest", Fault::Status(507, None), "backup::quota"),
+    ] {
+        let bench = Bench::new().await;
+        bench.server.fail(method, path, fault.clone(), 99);
+        assert_eq!(code(bench.create(LONG).await), expected, "{fault:?}");
+        assert!(bench.server.state().files.is_empty(), "{fault:?}");
+        assert!(bench.backups.list().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_room_is_not_even_begun_with() {
+    let bench = Bench::new().await;
+    bench.server.state().available = Some(1000);
+    assert_eq!(code(bench.create(10).await), "backup::quota");
+    assert!(bench.server.state().folders.is_empty());
+    bench.server.state().available = Some(-3);
+    bench.create(10).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_that_cannot_be_removed_does_not_count_either() {
+    let bench = Bench::new().await;
+    bench.server.fail("PUT", "manifest", Fault::Status(507, None), 99);
+    bench.server.fail("DELETE", "", Fault::Status(500, None), 99);
+    assert_eq!(code(bench.create(10).await), "backup::quota");
+    assert_eq!(bench.objects().len(), 2);
+    assert!(bench.backups.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_bit_that_flips_at_rest_is_found_by_every_grade() {
+    for hashes in [true, false] {
+        let bench = Bench::new().await;
+        bench.server.state().hashes = hashes;
+        let id = bench.create(LONG).await.unwrap();
+        let object = bench.objects()[0].clone();
+        let middle = bench.server.state().files[&object].len() / 2;
+        bench.server.state().files.get_mut(&object).unwrap()[middle] ^= 4;
+        assert_eq!(code(bench.upload_grade(&id).await), "backup::damaged");
+        assert_eq!(code(bench.verify(&id).await), "backup::damaged");
+        assert_eq!(bench.backups.list().await.unwrap()[0].grade, None);
+    }
+}
+
+#[tokio::test]
+async fn swapped_objects_are_found() {
+    let bench = Bench::new().await;
+    let canned = ["d", "e"].map(|database| Canned { database, bytes: 50, fails: false });
+    let id = bench.create_of(&canned).await.unwrap();
+    let [one, two] = [0, 1].map(|at| bench.objects()[at].clone());
     let [first, second] = [&one, &two].map(|name| bench.server.state().files[name].clone());
     bench.server.state().files.extend([(one, second), (two, first)]);
     assert_eq!(code(bench.verify(&id).await), "backup::damaged");

@@ -116,6 +116,10 @@ impl Helm<'_> {
     }
 }
 
+fn is_repository(word: &str, chart: &str) -> bool {
+    !word.is_empty() && !word.starts_with(['.', '~']) && !chart.contains("://") && chart.matches('/').count() == 1
+}
+
 fn json(chart: &str, output: &[u8]) -> Result<Rendered, HelmError> {
     let failed = |reason: String| HelmError::RenderFailed { chart: chart.into(), reason };
     let record: Record = serde_json::from_slice(output).map_err(|error| failed(format!("helm's answer is not understood: {error}")))?;

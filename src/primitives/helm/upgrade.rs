@@ -1,12 +1,12 @@
 //! Bringing a release to what its chart and values say: what would differ, and the change itself.
 
 use super::command::{self, UpgradeOptions};
-use super::difference::{self, Wanted};
+use super::difference::{self, Found, Wanted};
 use super::driver::Helm;
 use super::error::{HelmError, said};
 use super::manifest::{self, Object};
 use super::pending::Unfinished;
-use super::release::{History, Metadata, Record, Release, ReleaseName};
+use super::release::{History, Hook, Metadata, Record, Release, ReleaseName};
 use super::render::Rendered;
 use crate::cluster::compare;
 use crate::effect::{Diff, Permit, Preview};
@@ -26,6 +26,8 @@ pub struct Upgrade {
 pub struct Planned {
     pub diff: Diff,
     pub objects: Vec<Object>,
+    changed: Vec<Value>,
+    hooks: Vec<Hook>,
     values: Value,
     /// The release as it is, where there is one.
     current: Option<Release>,
@@ -93,12 +95,12 @@ impl Helm<'_> {
         }
         let values = self.values_of(upgrade).await?;
         let rendered = self.render(&upgrade.release, &upgrade.options, &values, before.unfinished.is_some()).await?;
-        let diff = self.compare(upgrade, &before, &rendered).await?;
-        let Rendered { objects, server_side, .. } = rendered;
-        Ok(Planned { diff, objects, values, current: before.latest, unfinished: before.unfinished, server_side })
+        let Found { diff, changed } = self.compare(upgrade, &before, &rendered).await?;
+        let Rendered { objects, hooks, server_side, .. } = rendered;
+        Ok(Planned { diff, objects, changed, hooks, values, current: before.latest, unfinished: before.unfinished, server_side })
     }
 
-    async fn compare(&self, upgrade: &Upgrade, before: &Before, rendered: &Rendered) -> Result<Diff, HelmError> {
+    async fn compare(&self, upgrade: &Upgrade, before: &Before, rendered: &Rendered) -> Result<Found, HelmError> {
         let release = &upgrade.release;
         let mut diff = Diff::new();
         if before.latest.is_none() {
@@ -117,7 +119,7 @@ impl Helm<'_> {
             last: before.last.clone(),
             server_side: rendered.server_side && before.record.as_ref().is_none_or(|record| record.apply_method.as_deref() == Some("ssa")),
         };
-        let objects = difference::objects(self.cluster, release, &wanted).await?;
+        let Found { diff: objects, changed } = difference::objects(self.cluster, release, &wanted).await?;
         if objects.is_empty() {
             diff.extend(values_change(before.record.as_ref(), &rendered.config));
         }
@@ -126,7 +128,7 @@ impl Helm<'_> {
             let event = if before.latest.is_some() { "upgrade" } else { "install" };
             diff.extend(difference::hooks(&rendered.hooks, event));
         }
-        Ok(diff)
+        Ok(Found { diff, changed })
     }
 
     /// Makes the release what its preview said.
@@ -141,8 +143,9 @@ impl Helm<'_> {
         let args = command::upgrade(&upgrade.release, &upgrade.options, planned.server_side);
         let command = self.program.command(args).stdin(command::stdin(&planned.values));
         if let Err(error) = self.host.process.write(permit, &command).await {
-            return Err(self.failed("upgrade", &upgrade.release, error).await);
+            return Err(self.failed("upgrade", &upgrade.release, &planned.hooks, error).await);
         }
+        difference::put_back(self.cluster, permit, &planned.changed).await?;
         if upgrade.options.waits() {
             let left = upgrade.options.timeout().saturating_sub(begun.elapsed());
             self.settle(&upgrade.release, &planned.objects, left).await?;
@@ -159,7 +162,7 @@ impl Helm<'_> {
     }
 
     /// What helm's failure means: another one was faster, or it says itself what went wrong.
-    pub async fn failed(&self, attempt: &'static str, release: &ReleaseName, error: ProcessError) -> HelmError {
+    pub async fn failed(&self, attempt: &'static str, release: &ReleaseName, hooks: &[Hook], error: ProcessError) -> HelmError {
         let ProcessError::Failed { status, stderr, ending, .. } = error else { return error.into() };
         let history = self.history(release).await.unwrap_or_default();
         let unfinished = history.latest().and_then(|latest| Unfinished::of(latest).ok().flatten());
@@ -169,6 +172,9 @@ impl Helm<'_> {
                 "another helm is at work on it".into(),
                 "wait until it has ended, then run the same command again",
             );
+        }
+        if let Some(failed) = self.failed_hook(release, hooks, &stderr).await {
+            return failed;
         }
         let reason = if stderr.trim().is_empty() { format!("it {ending}") } else { said(&stderr) };
         let deployed = history.0.iter().rev().find(|stored| stored.status == "deployed");

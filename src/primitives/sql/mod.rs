@@ -18,7 +18,7 @@ mod writers;
 use crate::database::{Parameter, Target};
 use crate::effect::{Change, Outcome, Permit, Preview};
 use crate::host::Host;
-use crate::script::target::{is_target, target};
+use crate::script::target::target;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, read_value, value};
 use crate::secret::Secret;
 use connection::{ConnectOptions, Connection};
@@ -242,17 +242,6 @@ pub fn primitive() -> Primitive {
             engine.register_type_with_name::<Connection>("database connection");
         },
     }
-}
-
-/// What a map that describes a database is, whatever it is called: evidence is kept by it.
-pub fn identity_of(host: &Host, subject: &Dynamic) -> Result<Option<String>, Fault> {
-    if !is_target(subject) {
-        return Ok(None);
-    }
-    let target = target(subject.clone().cast::<Map>())?;
-    let server = Server::on(host, &target)?;
-    let identity = host.wait::<_, _, SqlError>(server.gateway.identity(server.access))?;
-    Ok(Some(identity.to_string()))
 }
 
 /// Runs a reading verb about a database.

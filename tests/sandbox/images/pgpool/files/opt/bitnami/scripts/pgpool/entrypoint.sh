@@ -79,6 +79,16 @@ CONF
 
 admit() { pg_enc -m --config-file="$conf/pgpool.conf" --key-file="$PGPOOLKEYFILE" -u "$1" "$2" >/dev/null; }
 
+# A node that is missing when pgpool 4.3 starts makes its children crash for every client until the liveness probe has
+# restarted it: give all nodes a moment to come up, as after an installation or a restart of everything.
+wait_for_backends() {
+  local deadline=$((SECONDS + 12)) node host port
+  for node in $(words "$PGPOOL_BACKEND_NODES"); do
+    IFS=: read -r _ host port <<<"$node"
+    until pg_isready -q -t 2 -h "$host" -p "$port" || ((SECONDS >= deadline)); do sleep 0.5; done
+  done
+}
+
 from_file PGPOOL_POSTGRES_PASSWORD
 from_file PGPOOL_SR_CHECK_PASSWORD
 from_file PGPOOL_ADMIN_PASSWORD
@@ -112,4 +122,5 @@ for i in "${!users[@]}"; do admit "${users[$i]}" "${passwords[$i]}"; done
 printf '%s:%s\n' "$PGPOOL_ADMIN_USERNAME" "$(pg_md5 "$PGPOOL_ADMIN_PASSWORD")" >"$conf/pcp.conf"
 
 echo "users admitted: $(cut -d: -f1 "$conf/pool_passwd" | tr '\n' ' ')"
+wait_for_backends
 exec pgpool -n -D -f "$conf/pgpool.conf" -F "$conf/pcp.conf" -a "$conf/pool_hba.conf" -k "$PGPOOLKEYFILE"
