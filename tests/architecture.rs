@@ -18,6 +18,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("sops", 1),
     ("http", 1),
     ("webdav", 1),
+    ("yaml", 1),
     ("chart", 1),
     ("chart_values", 1), ("yaml", 0),
     ("host", 2),
