@@ -85,7 +85,7 @@ const IN_STEPS: &[(&str, &str, &str, &str, &str)] = &[
         "check::wrong_type",
         "2:25",
         "`sleep` does not take a whole number here",
-        "it takes `time` as a text or `time` as a duration",
+        "it takes `time` as a duration or `time` as a text",
     ),
     (
         "task.step(\"a\", || exit());",

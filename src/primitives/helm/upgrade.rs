@@ -1,7 +1,8 @@
 //! Bringing a release to what its chart and values say: what would differ, and the change itself.
 
 use super::command::{self, UpgradeOptions};
-use super::difference::{self, Found, Wanted};
+use super::conceal;
+use super::difference::{self, Found, Known, Wanted};
 use super::driver::Helm;
 use super::error::{HelmError, said};
 use super::manifest::{self, Object};
@@ -57,7 +58,7 @@ struct Before {
 impl Helm<'_> {
     /// What an upgrade would change. An absent release is refused unless it may be installed.
     pub async fn preview_upgrade(&self, upgrade: &Upgrade) -> Result<Preview<Release>, HelmError> {
-        let history = self.history(&upgrade.release).await?;
+        let history = self.current(&upgrade.release).await?;
         if history.present().is_none() {
             self.may_install(upgrade).await?;
         }
@@ -84,7 +85,7 @@ impl Helm<'_> {
 
     /// What differs between a release as it should be and as it is; an absent one is new.
     pub async fn diff(&self, upgrade: &Upgrade) -> Result<Diff, HelmError> {
-        let history = self.history(&upgrade.release).await?;
+        let history = self.current(&upgrade.release).await?;
         Ok(self.plan(upgrade, &history).await?.diff)
     }
 
@@ -94,13 +95,20 @@ impl Helm<'_> {
             self.refuse_busy(&upgrade.release, unfinished)?;
         }
         let values = self.values_of(upgrade).await?;
-        let rendered = self.render(&upgrade.release, &upgrade.options, &values, before.unfinished.is_some()).await?;
-        let Found { diff, changed } = self.compare(upgrade, &before, &rendered).await?;
+        if let Some(config) = before.record.as_ref().and_then(|record| record.config.as_ref()) {
+            conceal::learn(&self.host.redactor, config, &values);
+        }
+        let (rendered, known) = tokio::join!(
+            self.render(&upgrade.release, &upgrade.options, &values, before.unfinished.is_some()),
+            difference::look_ahead(self.cluster, &upgrade.release, &before.last),
+        );
+        let rendered = rendered?;
+        let Found { diff, changed } = self.compare(upgrade, &before, &rendered, known).await?;
         let Rendered { objects, hooks, server_side, .. } = rendered;
         Ok(Planned { diff, objects, changed, hooks, values, current: before.latest, unfinished: before.unfinished, server_side })
     }
 
-    async fn compare(&self, upgrade: &Upgrade, before: &Before, rendered: &Rendered) -> Result<Found, HelmError> {
+    async fn compare(&self, upgrade: &Upgrade, before: &Before, rendered: &Rendered, known: Known) -> Result<Found, HelmError> {
         let release = &upgrade.release;
         let mut diff = Diff::new();
         if before.latest.is_none() {
@@ -118,6 +126,7 @@ impl Helm<'_> {
             objects: rendered.objects.clone(),
             last: before.last.clone(),
             server_side: rendered.server_side && before.record.as_ref().is_none_or(|record| record.apply_method.as_deref() == Some("ssa")),
+            known,
         };
         let Found { diff: objects, changed } = difference::objects(self.cluster, release, &wanted).await?;
         if objects.is_empty() {
@@ -128,7 +137,7 @@ impl Helm<'_> {
             let event = if before.latest.is_some() { "upgrade" } else { "install" };
             diff.extend(difference::hooks(&rendered.hooks, event));
         }
-        Ok(Found { diff, changed })
+        Ok(Found { diff: conceal::conceal(&self.host.redactor, diff), changed })
     }
 
     /// Makes the release what its preview said.
@@ -193,9 +202,11 @@ fn before(history: &History) -> Result<Before, HelmError> {
     let Some(latest) = history.present() else {
         return Ok(Before { record: None, latest: None, last: Vec::new(), unfinished: None });
     };
-    let record = history.base().map_or_else(|| latest.record(), |base| base.record())?;
-    let last = manifest::parse(&record.manifest).map_err(|reason| latest.unreadable(&reason))?.0;
-    Ok(Before { latest: Some(latest.record()?.release()), last, unfinished: Unfinished::of(latest)?, record: Some(record) })
+    let base = history.base().unwrap_or(latest);
+    let record = base.record()?;
+    let last = manifest::parse(&record.manifest).map_err(|reason| base.unreadable(&reason))?.0;
+    let release = if base.revision == latest.revision { record.release() } else { latest.record()?.release() };
+    Ok(Before { latest: Some(release), last, unfinished: Unfinished::of(latest)?, record: Some(record) })
 }
 
 /// What has to be said of a release that is not simply deployed.
