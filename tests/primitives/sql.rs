@@ -78,7 +78,10 @@ fn dry_run(body: &str) -> Ran {
 
 /// An empty database of this name, owned by the application.
 fn fresh(database: &str) {
-    psql("postgres", &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE);\nCREATE DATABASE {database} OWNER app TEMPLATE template0;"));
+    psql(
+        "postgres",
+        &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE);\nCREATE DATABASE {database} OWNER app TEMPLATE template0;"),
+    );
 }
 
 /// One of everything in a database of this name.
