@@ -1,6 +1,7 @@
 //! Connects to the cluster of an environment and finds out which one it is.
 
 use super::guard::{Guard, Rights};
+use super::loopback::Loopback;
 use super::{Cluster, ClusterError, error, kubeconfig};
 use crate::effect::Mode;
 use crate::settings::Environment;
@@ -27,7 +28,11 @@ impl Cluster {
         if let Some(pinned) = environment.cluster_uid.as_ref().filter(|pinned| **pinned != uid) {
             return Err(ClusterError::WrongCluster { path: kubeconfig.shown(), uid, pinned: pinned.clone() });
         }
-        Ok(Self { uid, kubeconfig, api, tunnels, kinds: tokio::sync::Mutex::default() })
+        let loopback = match mode {
+            Mode::Live => None,
+            Mode::DryRun => Some(Loopback::open(api.clone()).await.map_err(|error| error::unreachable(&error))?),
+        };
+        Ok(Self { uid, kubeconfig, api, tunnels, kinds: tokio::sync::Mutex::default(), loopback })
     }
 }
 

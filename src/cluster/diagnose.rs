@@ -36,13 +36,16 @@ pub struct Diagnosis {
     pub rank: usize,
 }
 
+/// How long a line of proof may be.
+const LONGEST: usize = 400;
+
 impl Diagnosis {
     fn new(cause: impl Into<String>, help: impl Into<String>) -> Self {
         Self { cause: cause.into(), help: help.into(), ..Self::default() }
     }
 
     fn line(mut self, line: impl Into<String>) -> Self {
-        self.detail.push(line.into());
+        self.detail.push(line.into().chars().take(LONGEST).collect());
         self
     }
 
@@ -146,6 +149,21 @@ mod tests {
         let facts = Facts { object: json!({"kind": "PersistentVolumeClaim", "status": {"phase": "Pending"}}), ..Facts::default() };
         let found = diagnose(&facts).unwrap();
         assert_eq!((found.cause.as_str(), found.is_trouble(), found.doomed), ("it has no volume yet", false, false));
+    }
+
+    /// Facts as a real cluster showed them, one file each, and what is said about them.
+    #[test]
+    fn recorded_troubles_are_diagnosed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recorded/diagnose");
+        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let told = files.iter().map(|file| {
+            let facts: Facts = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+            let found = diagnose(&facts).unwrap();
+            let fate = if found.doomed { "in vain" } else { "may pass" };
+            format!("{} ({fate}): {found}\n  help: {}", file.file_stem().unwrap().display(), found.help)
+        });
+        insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n\n"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod guard;
 mod kinds;
 mod kubeconfig;
 mod logs;
+mod loopback;
 mod name;
 mod objects;
 pub mod ready;
@@ -30,6 +31,7 @@ pub use wait::Waiting;
 pub use watch::{Verdict, Watched};
 
 use kinds::Kinds;
+use loopback::Loopback;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -42,6 +44,8 @@ pub struct Cluster {
     /// Opens tunnels into pods; in a dry run only for what was declared to read.
     tunnels: kube::Client,
     kinds: Mutex<Option<Arc<Kinds>>>,
+    /// In a dry run, what child programs speak to instead of the API.
+    loopback: Option<Loopback>,
 }
 
 /// What a command in a pod left.
@@ -63,9 +67,15 @@ impl Cluster {
         &self.kubeconfig
     }
 
-    /// What a child program such as helm must find in its environment to speak to this cluster.
+    /// What a child program such as helm must find in its environment to speak to this cluster. In a dry run it
+    /// speaks to a guard in this process, and leaves no cache behind.
     pub fn environment(&self) -> Vec<(String, String)> {
-        let path = self.kubeconfig.path().to_string_lossy().into_owned();
-        vec![("KUBECONFIG".into(), path), ("HELM_KUBECONTEXT".into(), self.kubeconfig.context.clone())]
+        let text = |path: &std::ffi::OsStr| path.to_string_lossy().into_owned();
+        let (path, context, cache) = match &self.loopback {
+            None => (text(&self.kubeconfig.path()), self.kubeconfig.context.as_str(), None),
+            Some(loopback) => (text(loopback.path().as_os_str()), loopback::CONTEXT, Some(("KUBECACHEDIR".into(), "/dev/null".into()))),
+        };
+        let environment = [("KUBECONFIG".to_owned(), path), ("HELM_KUBECONTEXT".into(), context.into())];
+        environment.into_iter().chain(cache).collect()
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// `check::unknown_function`.
-    pub code: &'static str,
+    pub code: String,
     pub message: String,
     pub help: Option<String>,
     pub severity: Severity,
@@ -23,10 +23,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub fn new(source: &Source, code: &'static str, message: impl Into<String>, position: Position) -> Self {
+    pub fn new(source: &Source, code: impl Into<String>, message: impl Into<String>, position: Position) -> Self {
         let text = NamedSource::new(&source.name, source.text.clone());
         let message = message.into();
-        Self { code, message, help: None, severity: Severity::Error, source: source.name.clone(), position, text }
+        Self { code: code.into(), message, help: None, severity: Severity::Error, source: source.name.clone(), position, text }
     }
 
     #[must_use]
@@ -77,7 +77,7 @@ impl std::error::Error for Finding {}
 
 impl Diagnostic for Finding {
     fn code(&self) -> Option<Box<dyn Display + '_>> {
-        Some(Box::new(self.code))
+        Some(Box::new(&self.code))
     }
 
     fn severity(&self) -> Option<Severity> {

@@ -44,6 +44,21 @@ pub fn start(text: &str, position: Position) -> Position {
     }
 }
 
+/// Where a function's name stands, given where its body begins.
+pub fn of_function(text: &str, name: &str, body: Position) -> Position {
+    let find = || {
+        let offset = offset_of_line(text, body.line()?)?;
+        let line = text[offset..].lines().next().unwrap_or_default();
+        let column = line.char_indices().nth(body.position()?.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+        let at = text[..offset + column].rfind(name)?;
+        let before = &text[..at];
+        let line = u16::try_from(before.matches('\n').count() + 1).ok()?;
+        let column = u16::try_from(before.rsplit('\n').next().unwrap_or_default().chars().count() + 1).ok()?;
+        Some(Position::new(line, column))
+    };
+    find().unwrap_or(body)
+}
+
 fn offset_of_line(text: &str, line: usize) -> Option<usize> {
     if line == 1 {
         return Some(0);

@@ -79,7 +79,7 @@ pub fn in_words(error: &EvalAltResult) -> String {
 /// Says what `check` found.
 pub fn finding(finding: &Finding, style: &Style) -> Report {
     let sheet = Sheet {
-        code: finding.code.to_owned(),
+        code: finding.code.clone(),
         severity: finding.severity,
         message: finding.message.clone(),
         snippets: finding.snippet().into_iter().collect(),
@@ -95,7 +95,7 @@ pub fn finding(finding: &Finding, style: &Style) -> Report {
 }
 
 fn of_rhai(trace: &Trace<'_>, scripts: &Sources, style: &Style) -> Report {
-    let said = wording::of_runtime(trace.cause, Some(&Vocabulary::new(scripts)));
+    let said = wording::of_runtime(trace.cause, Some(Vocabulary::of_this_binary()));
     let sheet = Sheet {
         code: said.code,
         severity: Severity::Error,

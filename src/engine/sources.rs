@@ -4,7 +4,7 @@
 use crate::engine::load::LoadError;
 use crate::engine::{profile, wording};
 use crate::script::{Fault, Origin};
-use rhai::{AST, Engine};
+use rhai::{AST, Engine, ParseError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,9 @@ pub struct Source {
     /// Relative to the repository's root where it lies inside; the same name on every machine.
     pub name: String,
     pub text: Arc<str>,
+    /// Empty where the text does not compile.
     pub ast: AST,
+    failed: Option<Fault>,
 }
 
 /// The scripts of one repository. Cloning is cheap and shares what was read.
@@ -56,26 +58,24 @@ impl Sources {
 
     /// Compiles a text, once per name and content. Nothing is evaluated.
     pub fn compile(&self, name: &str, text: &str) -> Result<Arc<Source>, Fault> {
-        if let Some(known) = self.get(name).filter(|known| &*known.text == text) {
-            return Ok(known);
-        }
-        let mut source = Source { name: name.to_owned(), text: text.into(), ast: AST::empty() };
-        let compiled = self.0.parser.compile(text);
-        if let Ok(ast) = &compiled {
-            source.ast = ast.clone();
-            source.ast.set_source(name);
-            self.remember_closures(&source);
-        }
-        let source = Arc::new(source);
+        let source = match self.get(name).filter(|known| &*known.text == text) {
+            Some(known) => known,
+            None => self.read(name, text),
+        };
+        source.failed.clone().map_or(Ok(source), Err)
+    }
+
+    /// Compiles a text and keeps it, also where it does not compile: reports show it.
+    fn read(&self, name: &str, text: &str) -> Arc<Source> {
+        let (mut ast, failed) = match self.0.parser.compile(text) {
+            Ok(ast) => (ast, None),
+            Err(error) => (AST::empty(), Some(syntax(name, &error))),
+        };
+        ast.set_source(name);
+        let source = Arc::new(Source { name: name.to_owned(), text: text.into(), ast, failed });
+        self.remember_closures(&source);
         lock(&self.0.read).insert(name.to_owned(), source.clone());
-        match compiled {
-            Ok(_) => Ok(source),
-            Err(error) => {
-                let position = error.position();
-                let said = wording::of_syntax(&error);
-                Err(Fault::from(LoadError::Syntax { message: said.message, help: said.help }).at(Origin { source: name.into(), position }))
-            }
-        }
+        source
     }
 
     /// The file that a function was written in: for a named one what Rhai says, for a closure the index.
@@ -96,6 +96,11 @@ impl Sources {
             }
         }
     }
+}
+
+fn syntax(name: &str, error: &ParseError) -> Fault {
+    let said = wording::of_syntax(error);
+    Fault::from(LoadError::Syntax { message: said.message, help: said.help }).at(Origin { source: name.into(), position: error.position() })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,8 +5,9 @@ use crate::engine::{Sources, profile};
 use crate::primitives;
 use crate::script::Verb;
 use crate::script::value::nearest;
-use rhai::FuncInfo;
+use rhai::{FnNamespace, FuncInfo};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// One way to call a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +26,15 @@ pub struct Param {
     pub name: String,
     /// In a script writer's words: `string`, `map`, `any`.
     pub kind: String,
+    /// It is changed in place.
+    pub mutable: bool,
 }
 
 impl Signature {
+    fn kinds(&self) -> Vec<String> {
+        self.params.iter().map(|param| param.kind.clone()).collect()
+    }
+
     /// `helm::upgrade`.
     pub fn path(&self) -> String {
         path(&self.namespace, &self.name)
@@ -52,14 +59,29 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub fn new(scripts: &Sources) -> Self {
+    /// What this binary offers; it is read once.
+    pub fn of_this_binary() -> &'static Self {
+        static WORDS: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::read);
+        &WORDS
+    }
+
+    fn read() -> Self {
+        let engine = profile::engine(None, &Sources::new(".".into()));
         let mut functions: BTreeMap<String, BTreeMap<String, Vec<Signature>>> = BTreeMap::new();
-        for signature in profile::engine(None, scripts).collect_fn_metadata(None, |info| Some(read(&info)), true) {
-            let overloads = functions.entry(signature.namespace.clone()).or_default().entry(signature.name.clone()).or_default();
-            overloads.push(signature);
+        for (signature, everywhere) in engine.collect_fn_metadata(None, |info| Some(read(&info)), true) {
+            if !is_offered(&signature) {
+                continue;
+            }
+            let mut add = |namespace: &str| {
+                functions.entry(namespace.to_owned()).or_default().entry(signature.name.clone()).or_default().push(signature.clone());
+            };
+            add(&signature.namespace);
+            if everywhere && !signature.namespace.is_empty() {
+                add("");
+            }
         }
         for overloads in functions.values_mut().flat_map(BTreeMap::values_mut) {
-            overloads.sort_by_key(|one| (one.params.len(), one.to_string()));
+            overloads.sort_by_cached_key(|one| (one.params.len(), one.to_string(), one.kinds()));
         }
         let mut verbs = BTreeMap::new();
         for primitive in primitives::all() {
@@ -109,22 +131,31 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_alphabetic() || first == '_') && !name.contains('$')
 }
 
-fn read(info: &FuncInfo<'_>) -> Signature {
+/// Rhai's own `sleep` and `exit` are refused when they run: see [`profile`].
+fn is_offered(signature: &Signature) -> bool {
+    let takes_a_number = signature.params.first().is_some_and(|param| ["int", "float"].contains(&param.kind.as_str()));
+    !(signature.namespace.is_empty() && (signature.name == "exit" || (signature.name == "sleep" && takes_a_number)))
+}
+
+/// A function, and whether it is known without its namespace too (the methods of handles are).
+fn read(info: &FuncInfo<'_>) -> (Signature, bool) {
     let function = info.metadata;
     let mut params: Vec<Param> = function.params_info.iter().map(|param| read_param(param)).collect();
-    params.resize_with(function.num_params, || Param { name: "_".into(), kind: "any".into() });
-    Signature {
+    params.resize_with(function.num_params, || Param { name: "_".into(), kind: "any".into(), mutable: false });
+    let signature = Signature {
         namespace: info.namespace.to_string(),
         name: function.name.to_string(),
         params,
         returns: kind_of(&function.return_type),
         doc: plain(function.comments.iter().map(AsRef::as_ref)),
-    }
+    };
+    (signature, function.namespace == FnNamespace::Global)
 }
 
 fn read_param(text: &str) -> Param {
     let (name, kind) = text.split_once(':').unwrap_or((text, "Dynamic"));
-    Param { name: name.trim().trim_start_matches('_').to_owned(), kind: kind_of(kind) }
+    let mutable = kind.trim().starts_with("&mut ");
+    Param { name: name.trim().trim_start_matches('_').to_owned(), kind: kind_of(kind), mutable }
 }
 
 /// A Rust type in a script writer's words.
@@ -163,11 +194,10 @@ pub fn plain<'c>(comments: impl IntoIterator<Item = &'c str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::testing::repo;
 
     #[test]
     fn what_the_engine_offers_is_known_by_name_and_arity() {
-        let vocabulary = Vocabulary::new(&repo::<str>(&[]).sources);
+        let vocabulary = Vocabulary::of_this_binary();
         assert!(vocabulary.overloads("", "to_upper").iter().any(|one| one.params.len() == 1));
         assert!(vocabulary.overloads("", "eval").is_empty());
         assert!(vocabulary.has_namespace("helm"));

@@ -2,7 +2,7 @@
 
 use crate::engine::vocabulary::{Signature, Vocabulary, kind_of, path};
 use crate::script::Pending;
-use crate::script::value::nearest;
+use crate::script::value::{kind_named, nearest};
 use rhai::{Dynamic, EvalAltResult, LexError, Map, ParseError, ParseErrorType};
 
 /// A message in the house's voice, with one next step where there is one.
@@ -84,7 +84,7 @@ pub fn of_runtime(error: &EvalAltResult, words: Option<&Vocabulary>) -> Said {
             .maybe(words.and_then(|words| nearest(name, words.namespaces())).map(|near| format!("did you mean `{near}`?"))),
         E::ErrorUnboundThis(_) => Said::new("script::failed", "`this` stands for nothing here"),
         E::ErrorMismatchDataType(expected, actual, _) | E::ErrorMismatchOutputType(expected, actual, _) => of_mismatch(expected, actual),
-        E::ErrorIndexingType(kind, _) => Said::new("script::wrong_type", format!("a value of type `{}` cannot be indexed", kind_of(kind))),
+        E::ErrorIndexingType(kind, _) => Said::new("script::wrong_type", format!("{} cannot be indexed", kind_named(kind))),
         E::ErrorArrayBounds(size, index, _) => Said::new("script::bounds", format!("there is no element {index}: the array has {size}")),
         E::ErrorStringBounds(size, index, _) => Said::new("script::bounds", format!("there is no character {index}: the text has {size}")),
         E::ErrorFor(_) => Said::new("script::wrong_type", "`for` cannot go through this value")
@@ -125,9 +125,9 @@ fn of_mismatch(expected: &str, actual: &str) -> Said {
     Said::new(
         "script::wrong_type",
         match (expected, actual) {
-            (expected, "") => format!("expected a value of type `{}`", kind_of(expected)),
-            ("", actual) => format!("a value of type `{}` does not fit here", kind_of(actual)),
-            (expected, actual) => format!("expected a value of type `{}`, got `{}`", kind_of(expected), kind_of(actual)),
+            (expected, "") => format!("expected {}", kind_named(expected)),
+            ("", actual) => format!("{} does not fit here", kind_named(actual)),
+            (expected, actual) => format!("expected {}, got {}", kind_named(expected), kind_named(actual)),
         },
     )
 }
@@ -137,7 +137,7 @@ fn of_dot(text: &str) -> Said {
     let mut quoted = text.split('\'').skip(1).step_by(2);
     match (quoted.next(), quoted.next()) {
         (Some(name), Some(kind)) if text.contains("property") => {
-            Said::new("script::unknown_property", format!("a value of type `{}` has no property `{name}`", kind_of(kind)))
+            Said::new("script::unknown_property", format!("{} has no property `{name}`", kind_named(kind)))
         }
         _ => Said::new("script::failed", lower(text)),
     }
@@ -150,8 +150,8 @@ fn of_call(signature: &str, words: Option<&Vocabulary>) -> Said {
     let given = given.trim_end_matches(')').replace("&str | ImmutableString | String", "string");
     let given: Vec<_> = given.split(", ").filter(|kind| !kind.is_empty()).map(kind_of).collect();
     if let Some(property) = name.strip_prefix("get$").or_else(|| name.strip_prefix("set$")) {
-        let kind = given.first().map_or("any", String::as_str);
-        return Said::new("script::unknown_property", format!("a value of type `{kind}` has no property `{property}`"));
+        let kind = given.first().map_or("value", String::as_str);
+        return Said::new("script::unknown_property", format!("{} has no property `{property}`", kind_named(kind)));
     }
     let known = words.map_or(&[][..], |words| words.overloads(namespace, name));
     if known.is_empty() {
@@ -160,9 +160,9 @@ fn of_call(signature: &str, words: Option<&Vocabulary>) -> Said {
     }
     let is_operator = !name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     let message = match given.as_slice() {
-        [left, right] if is_operator => format!("`{name}` does not go with `{left}` and `{right}`"),
+        [left, right] if is_operator => format!("`{name}` does not go with {} and {}", kind_named(left), kind_named(right)),
         [] => format!("`{}` takes arguments", path(namespace, name)),
-        given => format!("`{}` does not take ({})", path(namespace, name), given.join(", ")),
+        given => format!("`{}` does not take {}", path(namespace, name), given.iter().map(|kind| kind_named(kind)).collect::<Vec<_>>().join(", ")),
     };
     let fits = |one: &&Signature| one.params.first().map(|param| param.kind.as_str()) == given.first().map(String::as_str);
     let fitting: Vec<_> = known.iter().filter(fits).collect();

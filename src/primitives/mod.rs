@@ -1,12 +1,11 @@
 //! The verbs a script may say, a folder per namespace. This is a list of names and nothing else.
 
-use crate::host::Host;
-use crate::script::{Fault, Primitive};
-use rhai::Dynamic;
+use crate::script::Primitive;
 
 pub mod backup;
 pub mod command;
 pub mod core;
+pub mod evidence;
 pub mod helm;
 pub mod http;
 pub mod kube;
@@ -24,6 +23,7 @@ pub fn all() -> Vec<Primitive> {
         backup::primitive(),
         command::primitive(),
         core::primitive(),
+        evidence::primitive(),
         helm::primitive(),
         http::primitive(),
         kube::primitive(),
@@ -34,9 +34,4 @@ pub fn all() -> Vec<Primitive> {
         sops::primitive(),
         sql::primitive(),
     ]
-}
-
-/// What a value given as the subject of evidence stands for, where a primitive knows: a database's own identity.
-pub fn identity_of(host: &Host, subject: &Dynamic) -> Result<Option<String>, Fault> {
-    sql::identity_of(host, subject)
 }

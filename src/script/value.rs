@@ -36,7 +36,7 @@ pub fn options<T: DeserializeOwned>(map: Map) -> Result<T, Fault> {
     serde_path_to_error::deserialize(DynamicDeserializer::new(&value)).map_err(|error| {
         let path = error.path().to_string();
         let reason = error.inner().to_string();
-        let reason = reason.trim_start_matches("Syntax error: ").split(" (line").next().unwrap_or_default().to_owned();
+        let reason = reworded(reason.trim_start_matches("Syntax error: ").split(" (line").next().unwrap_or_default());
         let message = if path == "." { reason } else { format!("option `{path}`: {reason}") };
         ValueError::Option { message, help: None }.into()
     })
@@ -96,16 +96,35 @@ pub fn plain(value: &Dynamic) -> serde_json::Value {
 /// What a value is, in the words of a report.
 pub fn kind(value: &Dynamic) -> String {
     match value.type_name() {
-        "()" => "nothing".into(),
-        "i64" | "f64" => "a number".into(),
-        "string" | "char" => "a text".into(),
-        "bool" => "true or false".into(),
-        "array" => "a list".into(),
-        "map" => "a map".into(),
-        "Fn" => "a closure".into(),
         _ if value.is::<crate::secret::Secret>() => "a secret".into(),
         _ if value.is::<crate::duration::Span>() => "a duration".into(),
+        name => kind_named(name),
+    }
+}
+
+/// The same for the name of a type, as Rust or Rhai writes it.
+pub fn kind_named(name: &str) -> String {
+    let short = name.trim_start_matches('&').trim_start_matches("mut ").rsplit("::").next().unwrap_or(name);
+    match short {
+        "()" => "nothing".into(),
+        "i64" | "f64" | "INT" | "FLOAT" | "int" | "float" | "u64" | "u32" | "u16" | "usize" => "a number".into(),
+        "string" | "char" | "str" | "String" | "ImmutableString" => "a text".into(),
+        "bool" => "true or false".into(),
+        "array" | "Array" => "a list".into(),
+        "map" | "Map" => "a map".into(),
+        "Fn" | "FnPtr" => "a closure".into(),
+        "span" | "Span" => "a duration".into(),
+        other if other.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {other}"),
         other => format!("a {other}"),
+    }
+}
+
+/// Rhai's "Output type incorrect: i64 (expecting String)", in the words of a report.
+fn reworded(reason: &str) -> String {
+    let types = reason.strip_prefix("Output type incorrect: ").and_then(|rest| rest.strip_suffix(')')?.split_once(" (expecting "));
+    match types {
+        Some((given, wanted)) => format!("expected {}, got {}", kind_named(wanted), kind_named(given)),
+        None => reason.to_owned(),
     }
 }
 

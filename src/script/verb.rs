@@ -2,6 +2,8 @@
 //! `check`, `docs` and completion read it; the verbs themselves are ordinary Rhai functions.
 
 use crate::script::value::fields;
+use crate::script::{Fault, value};
+use rhai::Map;
 use serde::de::DeserializeOwned;
 
 /// How a verb behaves.
@@ -21,13 +23,15 @@ pub struct Verb {
     pub kind: Kind,
     /// The keys its option map may have; empty where it takes none.
     pub options: &'static [&'static str],
+    /// Whether these options, as far as they are given, are of the right types.
+    pub accepts: Option<fn(Map) -> Result<(), Fault>>,
     /// May be called while a script only declares.
     pub declaring: bool,
 }
 
 impl Verb {
     pub fn read(name: &'static str) -> Self {
-        Self { name, kind: Kind::Read, options: &[], declaring: false }
+        Self { name, kind: Kind::Read, options: &[], accepts: None, declaring: false }
     }
 
     pub fn state(name: &'static str) -> Self {
@@ -42,6 +46,7 @@ impl Verb {
     #[must_use]
     pub fn options<T: DeserializeOwned>(mut self) -> Self {
         self.options = fields::<T>();
+        self.accepts = Some(|map| value::options::<T>(map).map(drop));
         self
     }
 

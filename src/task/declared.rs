@@ -2,7 +2,6 @@
 //! except `remember`, which must read before the steps change what it reads.
 
 use super::closure::Closure;
-use super::evidence;
 use crate::host::SharedHost;
 use crate::script::{Fault, RhaiResultOf, host_of};
 use miette::Diagnostic;
@@ -52,17 +51,12 @@ enum DeclareError {
 }
 
 /// `task`, as a hook gets it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Task {
-    id: String,
     declared: Arc<Mutex<Declared>>,
 }
 
 impl Task {
-    pub fn new(id: &str) -> Self {
-        Self { id: id.to_owned(), declared: Arc::default() }
-    }
-
     /// What was declared, leaving nothing behind.
     pub fn take(&self) -> Declared {
         std::mem::take(&mut self.lock())
@@ -145,11 +139,5 @@ pub fn register(engine: &mut Engine) {
             let _: Dynamic = body.call_within_context(&ctx, (task.clone(), item))?;
         }
         Ok(())
-    });
-    engine.register_fn("record", |ctx: NativeCallContext, task: &mut Task, name: &str, subject: Dynamic, value: Dynamic| {
-        evidence::record(&ctx, &task.id, name, &subject, &value)
-    });
-    engine.register_fn("evidence", |ctx: NativeCallContext, task: &mut Task, name: &str, subject: Dynamic| {
-        evidence::find(&ctx, &task.id, name, &subject)
     });
 }

@@ -3,7 +3,6 @@
 mod ask;
 mod closure;
 mod declared;
-mod evidence;
 mod order;
 mod run;
 mod state;

@@ -194,7 +194,7 @@ impl Runner<'_> {
 
     /// Calls a hook, which only declares.
     fn declare(&self, script: &Script, hook: &str) -> RhaiResultOf<Declared> {
-        let task = Task::new(&id_of(script));
+        let task = Task::default();
         if !script.has_hook(hook) {
             return Ok(task.take());
         }

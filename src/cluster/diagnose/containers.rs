@@ -92,7 +92,9 @@ pub(super) fn crash(facts: &Facts) -> Option<Diagnosis> {
         Some(sign) => format!("{} {what}: {}", facts.call(container.pod), sign.means),
         None => format!("{} {what}", facts.call(container.pod)),
     };
-    let more = format!("`kube::logs(\"{}\", #{{ previous: true }})` shows more", container.path());
+    let over = container.status["state"]["terminated"].is_object();
+    let options = if over { "" } else { ", #{ previous: true }" };
+    let more = format!("`kube::logs(\"{}\"{options})` shows more", container.path());
     let mut found = Diagnosis::new(cause, sign.map_or(more, |sign| sign.help.to_owned()));
     let shown = lines::worth_showing(log);
     let tail = if shown.is_empty() { "; it said nothing" } else { "; its last lines:" };
@@ -101,12 +103,12 @@ pub(super) fn crash(facts: &Facts) -> Option<Diagnosis> {
     Some(found.doomed(sign.is_some_and(|sign| !sign.may_pass) && container.endings() >= ENOUGH))
 }
 
+/// Whether a container ends, rather than not having begun: it waits to be started again, or ended a moment ago.
 fn is_crashing(facts: &Facts, container: Container<'_>) -> bool {
     let Some(ended) = container.ended() else { return false };
+    let failed = ended["exitCode"] != 0 || container.endings() > 1;
     let lately = || facts.age(text(ended, "/finishedAt")).is_some_and(|age| age < 300);
-    container.waiting() == "CrashLoopBackOff"
-        || (container.status["state"]["terminated"].is_object() && ended["exitCode"] != 0)
-        || (ended["exitCode"] != 0 && lately())
+    container.waiting() == "CrashLoopBackOff" || (failed && (container.status["state"]["terminated"].is_object() || lately()))
 }
 
 /// `exited 1`, or `was killed by signal 9`.

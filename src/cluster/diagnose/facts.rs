@@ -1,6 +1,5 @@
 //! What the cluster shows about an object and everything that belongs to it, and how rules look at it.
 
-use super::super::logs::when;
 use super::super::ready;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -67,11 +66,6 @@ impl Facts {
     /// Seconds since a time that the API wrote.
     pub(super) fn age(&self, time: &str) -> Option<i64> {
         Some(self.now.as_second() - time.parse::<Timestamp>().ok()?.as_second())
-    }
-
-    /// Seconds since an event was last seen.
-    pub(super) fn since(&self, event: &Value) -> i64 {
-        when(event).and_then(|time| self.age(time)).unwrap_or(i64::MAX)
     }
 
     /// Whether a pod has been there long enough for its trouble to count as fate.

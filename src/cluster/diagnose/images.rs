@@ -6,51 +6,52 @@ use super::facts::{Container, Facts, text};
 const REASONS: [&str; 6] =
     ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"];
 
-/// What a pull says, what that means, one next step, and whether waiting is in vain.
-const ANSWERS: &[(&str, &str, &str, bool)] = &[
-    ("couldn't parse image", "is not a valid name", "mend the image's name in the values", true),
-    ("InvalidImageName", "is not a valid name", "mend the image's name in the values", true),
-    (
-        "ErrImageNeverPull",
-        "is not on the node, and may not be pulled",
-        "import it on the node, or set `imagePullPolicy: IfNotPresent`",
-        true,
-    ),
-    ("toomanyrequests", "is refused by the registry: too many pulls", "wait, or use a mirror", false),
-    ("unauthorized", "needs credentials of its registry", "set `imagePullSecrets`", true),
-    ("authentication required", "needs credentials of its registry", "set `imagePullSecrets`", true),
-    ("no basic auth credentials", "needs credentials of its registry", "set `imagePullSecrets`", true),
-    ("pull access denied", "does not exist, or needs credentials", "mend the image's name, or set `imagePullSecrets`", true),
-    (
-        "no such host",
-        "cannot be pulled: the registry's name does not resolve",
-        "see whether the node can resolve and reach the registry",
-        false,
-    ),
-    (
-        "server misbehaving",
-        "cannot be pulled: the registry's name does not resolve",
-        "see whether the node can resolve and reach the registry",
-        false,
-    ),
-    ("dial tcp", "cannot be pulled: the registry cannot be reached", "see whether the node can reach the registry", false),
-    ("i/o timeout", "cannot be pulled: the registry cannot be reached", "see whether the node can reach the registry", false),
-    ("deadline exceeded", "cannot be pulled: the registry cannot be reached", "see whether the node can reach the registry", false),
-    ("connection refused", "cannot be pulled: the registry cannot be reached", "see whether the node can reach the registry", false),
-    ("no match for platform", "is not made for the node's architecture", "choose an image for this architecture", true),
-    ("not found", "does not exist", "mend the image's name or tag in the values", true),
-    ("manifest unknown", "does not exist", "mend the image's name or tag in the values", true),
+/// What is wrong with an image, one next step, and whether waiting is in vain.
+struct Fault(&'static str, &'static str, bool);
+
+const NO_NAME: Fault = Fault("is not a valid name", "mend the image's name in the values", true);
+const ABSENT: Fault = Fault("does not exist", "mend the image's name or tag in the values", true);
+const NOT_HERE: Fault =
+    Fault("is not on the node, and may not be pulled", "import it on the node, or set `imagePullPolicy: IfNotPresent`", true);
+const LOCKED: Fault = Fault("needs credentials of its registry", "set `imagePullSecrets`", true);
+const DENIED: Fault = Fault("does not exist, or needs credentials", "mend the image's name, or set `imagePullSecrets`", true);
+const FOREIGN: Fault = Fault("is not made for the node's architecture", "choose an image for this architecture", true);
+const LIMITED: Fault = Fault("is refused by the registry: too many pulls", "wait, or use a mirror", false);
+const NAMELESS: Fault = Fault("cannot be pulled: the registry's name does not resolve", REACH, false);
+const AWAY: Fault = Fault("cannot be pulled: the registry cannot be reached", REACH, false);
+const UNKNOWN: Fault = Fault("cannot be pulled", "see what the node says about it", false);
+
+const REACH: &str = "see whether the node can resolve and reach the registry";
+
+/// What a pull says, and what that means; the first that fits.
+const ANSWERS: &[(&str, Fault)] = &[
+    ("couldn't parse image", NO_NAME),
+    ("InvalidImageName", NO_NAME),
+    ("ErrImageNeverPull", NOT_HERE),
+    ("toomanyrequests", LIMITED),
+    ("unauthorized", LOCKED),
+    ("authentication required", LOCKED),
+    ("no basic auth credentials", LOCKED),
+    ("pull access denied", DENIED),
+    ("no such host", NAMELESS),
+    ("server misbehaving", NAMELESS),
+    ("dial tcp: lookup", NAMELESS),
+    ("dial tcp", AWAY),
+    ("i/o timeout", AWAY),
+    ("deadline exceeded", AWAY),
+    ("connection refused", AWAY),
+    ("no match for platform", FOREIGN),
+    ("not found", ABSENT),
+    ("manifest unknown", ABSENT),
 ];
 
 pub(super) fn pull(facts: &Facts) -> Option<Diagnosis> {
     let container = facts.containers().find(|container| REASONS.contains(&container.waiting()))?;
     let (image, said) = (text(container.spec, "/image"), said(facts, container));
-    let known = ANSWERS.iter().find(|(needle, ..)| said.contains(needle));
-    let (means, help, vain) =
-        known.map_or(("cannot be pulled", "see what the node says about it", false), |(_, means, help, vain)| (*means, *help, *vain));
-    let found = Diagnosis::new(format!("the image of {} {means}", facts.call(container.pod)), help);
+    let Fault(means, help, vain) = ANSWERS.iter().find(|(needle, _)| said.contains(needle)).map_or(&UNKNOWN, |(_, fault)| fault);
+    let found = Diagnosis::new(format!("the image of {} {means}", facts.call(container.pod)), *help);
     let found = found.line(format!("container `{}`: `{image}`", container.name())).line(innermost(&said));
-    Some(found.doomed(vain && facts.has_lasted(container.pod)))
+    Some(found.doomed(*vain && facts.has_lasted(container.pod)))
 }
 
 /// What the node said: the state's own message, or that of the last event, which is longer.

@@ -2,10 +2,8 @@
 
 use super::Diagnosis;
 use super::facts::{Container, Facts, text};
+use crate::cluster::when;
 use serde_json::Value;
-
-/// How old a failed probe may be and still count, in seconds.
-const RECENT: i64 = 120;
 
 /// The kubelet kills a container because its liveness or startup probe fails.
 pub(super) fn liveness(facts: &Facts) -> Option<Diagnosis> {
@@ -24,10 +22,12 @@ pub(super) fn liveness(facts: &Facts) -> Option<Diagnosis> {
 
 const LATER: &str = "give it more time (`initialDelaySeconds`, a startup probe), or mend what the probe asks";
 
-/// A container runs and does not answer.
+/// A container runs and does not answer. How old the last failure is says nothing: repeated ones are told seldom.
 pub(super) fn unhealthy(facts: &Facts) -> Option<Diagnosis> {
-    facts.containers().filter(|container| container.status["state"]["running"].is_object()).find_map(|container| {
-        let event = about(facts, container).rev().find(|event| is_failed_probe(event) && facts.since(event) < RECENT)?;
+    facts.containers().find_map(|container| {
+        let started = text(container.status, "/state/running/startedAt");
+        let failed = |event: &&Value| is_failed_probe(event) && !started.is_empty() && when(event) >= Some(started);
+        let event = about(facts, container).rev().find(failed)?;
         let help = format!("`kube::logs(\"{}\")` shows what it is doing", container.path());
         Some(
             Diagnosis::new(format!("the {} probe of {} fails", kind(event), facts.call(container.pod)), help)
@@ -63,7 +63,7 @@ mod tests {
 
     fn facts(events: Value, restarts: u64) -> Facts {
         let pod = json!({"kind": "Pod", "metadata": {"name": "p", "namespace": "a"}, "spec": {"containers": [{"name": "c"}]}, "status": {"containerStatuses": [
-            {"name": "c", "ready": false, "restartCount": restarts, "state": {"running": {}}}]}});
+            {"name": "c", "ready": false, "restartCount": restarts, "state": {"running": {"startedAt": "1970-01-01T00:00:30Z"}}}]}});
         let events = serde_json::from_value(events).unwrap();
         Facts {
             object: json!({"kind": "Deployment"}),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_failure_is_no_cause() {
+    fn a_failure_before_the_last_start_is_no_cause() {
         let event = event("Unhealthy", "Readiness probe failed: x", "1969-12-31T23:00:00Z");
         assert_eq!(unhealthy(&facts(json!([event]), 0)), None);
     }

@@ -128,9 +128,9 @@ fn rhais_own_messages_are_reworded() {
         ("to_uper(\"x\")", "there is no function `to_uper`", Some("did you mean `to_upper`?")),
         ("hlm::upgrade(1)", "there is no namespace `hlm`", Some("did you mean `helm`?")),
         ("let m = #{a: 1}; m.b", "the map has no key `b`", Some("`\"b\" in map` asks whether it is there")),
-        ("let m = 4; m.b", "a value of type `int` has no property `b`", None),
-        ("let m = 4; m + #{}", "`+` does not go with `int` and `map`", None),
-        ("let a = 4; if a { 3 }", "expected a value of type `bool`, got `int`", None),
+        ("let m = 4; m.b", "a number has no property `b`", None),
+        ("let m = 4; m + #{}", "`+` does not go with a number and a map", None),
+        ("let a = 4; if a { 3 }", "expected true or false, got a number", None),
         ("[1, 2][6]", "there is no element 6: the array has 2", None),
         ("throw \"no way\"", "no way", None),
         ("throw #{ code: \"a::b\", message: \"no way\", help: \"turn round\" }", "no way", Some("turn round")),
@@ -138,7 +138,7 @@ fn rhais_own_messages_are_reworded() {
         ("5 / 0", "division by zero: 5 / 0", None),
         (
             "\"x\".pad(true)",
-            "`pad` does not take (string, bool)",
+            "`pad` does not take a text, true or false",
             Some("it is called as `pad(string, len, character)` or `pad(string, len, padding)`"),
         ),
         (

@@ -2,7 +2,9 @@
 
 mod retry;
 
-use crate::script::{Pending, Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value};
+use crate::script::{
+    Fault, Pending, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value,
+};
 use miette::Diagnostic;
 use retry::{GaveUp, RetryOptions, Tries};
 use rhai::plugin::*;

@@ -1,16 +1,18 @@
 //! The ways back: an earlier revision of a release, or none of it at all.
 
 use super::command::{self, WaitOptions};
-use super::difference::{self, Wanted};
+use super::conceal;
+use super::difference::{self, Found, Wanted};
 use super::driver::Helm;
 use super::error::HelmError;
 use super::manifest::{self, Object};
 use super::pending::Unfinished;
-use super::release::{Record, Release, ReleaseName};
+use super::release::{Hook, Record, Release, ReleaseName};
 use crate::cluster::{KindName, Name};
 use crate::effect::{Diff, Permit, Preview};
 use futures::stream::{StreamExt, TryStreamExt};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -19,18 +21,21 @@ pub struct Rollback {
     pub release: ReleaseName,
     pub revision: i64,
     pub options: WaitOptions,
-    planned: OnceLock<(Vec<Object>, Option<Unfinished>)>,
+    planned: OnceLock<Return>,
 }
 
 impl Rollback {
     pub fn new(release: &str, revision: i64, options: WaitOptions) -> Result<Self, HelmError> {
         Ok(Self { release: ReleaseName::parse(release)?, revision, options, planned: OnceLock::new() })
     }
+}
 
-    /// The objects of the revision, once it was previewed.
-    pub fn objects(&self) -> &[Object] {
-        self.planned.get().map_or(&[], |(objects, _)| objects)
-    }
+/// What the preview of a rollback found, for the change that may follow.
+struct Return {
+    objects: Vec<Object>,
+    changed: Vec<Value>,
+    hooks: Vec<Hook>,
+    unfinished: Option<Unfinished>,
 }
 
 /// A release that is to go.
@@ -71,8 +76,8 @@ impl Helm<'_> {
         }
         let (target, latest) = (target.record()?, latest.record()?);
         let objects = self.objects_of(&target)?;
-        let diff = self.way_back(release, &latest, &target, &objects, unfinished.as_ref()).await?;
-        rollback.planned.get_or_init(|| (objects, unfinished));
+        let Found { diff, changed } = self.way_back(release, &latest, &target, &objects, unfinished.as_ref()).await?;
+        rollback.planned.get_or_init(|| Return { objects, changed, hooks: target.hooks.unwrap_or_default(), unfinished });
         Ok(if diff.is_empty() { Preview::Same(latest.release()) } else { Preview::differs(diff) })
     }
 
@@ -83,40 +88,47 @@ impl Helm<'_> {
         target: &Record,
         objects: &[Object],
         unfinished: Option<&Unfinished>,
-    ) -> Result<Diff, HelmError> {
+    ) -> Result<Found, HelmError> {
+        for (old, new) in [(latest, target), (target, latest)] {
+            let config = |record: &Record| record.config.clone().unwrap_or_default();
+            conceal::learn(&self.host.redactor, &config(old), &config(new));
+        }
         let wanted = Wanted {
             objects: objects.to_vec(),
             last: self.objects_of(latest)?,
             server_side: latest.apply_method.as_deref() == Some("ssa"),
+            known: Vec::new(),
         };
-        let found = difference::objects(self.cluster, release, &wanted).await?;
+        let Found { diff: found, changed } = difference::objects(self.cluster, release, &wanted).await?;
         let as_recorded =
             latest.info.status == "deployed" && same_lines(&latest.manifest, &target.manifest) && latest.config == target.config;
         if as_recorded && found.is_empty() {
-            return Ok(found);
+            return Ok(Found::default());
         }
         let mut diff = unfinished.map_or_else(Diff::new, |unfinished| unfinished.show(Diff::new()));
         let chart = &target.chart.metadata;
         diff = diff.note(format!("back from revision {} to {} ({} {})", latest.version, target.version, chart.name, chart.version));
         diff.extend(found);
         diff.extend(difference::hooks(target.hooks.as_deref().unwrap_or_default(), "rollback"));
-        Ok(diff)
+        Ok(Found { diff: conceal::conceal(&self.host.redactor, diff), changed })
     }
 
     /// Goes back. Helm writes a new revision that equals the old one.
     pub async fn rollback(&self, permit: &Permit, rollback: &Rollback) -> Result<Release, HelmError> {
         let begun = Instant::now();
-        if let Some((_, Some(unfinished))) = rollback.planned.get() {
+        let Some(planned) = rollback.planned.get() else { return Err(HelmError::NotPreviewed { release: rollback.release.to_string() }) };
+        if let Some(unfinished) = &planned.unfinished {
             self.recover(permit, &rollback.release, unfinished).await?;
         }
         let force = self.is_helm4().await? && self.is_server_side(&rollback.release).await?;
         let args = command::rollback(&rollback.release, rollback.revision, rollback.options.timeout(), force);
         if let Err(error) = self.host.process.write(permit, &self.program.command(args)).await {
-            return Err(self.failed("roll back", &rollback.release, error).await);
+            return Err(self.failed("roll back", &rollback.release, &planned.hooks, error).await);
         }
+        difference::put_back(self.cluster, permit, &planned.changed).await?;
         if rollback.options.waits() {
             let left = rollback.options.timeout().saturating_sub(begun.elapsed());
-            self.settle(&rollback.release, rollback.objects(), left).await?;
+            self.settle(&rollback.release, &planned.objects, left).await?;
         }
         self.status(&rollback.release.to_string()).await
     }
@@ -147,7 +159,7 @@ impl Helm<'_> {
         let home = release.namespace.as_str();
         let objects = self.objects_of(record)?;
         let asked = objects.iter().map(|object| async move {
-            let manifest = difference::placed(self.cluster, object, home).await?;
+            let manifest = difference::placed(self.cluster, object, release).await?;
             let live = match &manifest {
                 Some(manifest) => self.cluster.live(manifest).await?,
                 None => None,
@@ -189,7 +201,7 @@ impl Helm<'_> {
         let (release, options) = (&uninstall.release, uninstall.options);
         let command = self.program.command(command::uninstall(release, options.timeout()));
         if let Err(error) = self.host.process.write(permit, &command).await {
-            return Err(self.failed("uninstall", release, error).await);
+            return Err(self.failed("uninstall", release, &[], error).await);
         }
         let departure = uninstall.planned.get().cloned().unwrap_or_default();
         if options.waits() {

@@ -5,7 +5,7 @@ use super::error::HelmError;
 use super::manifest::Object;
 use super::release::{Hook, ReleaseName};
 use crate::cluster::{Cluster, ClusterError, compare};
-use crate::effect::{Diff, Edit};
+use crate::effect::{Diff, Edit, Permit};
 use futures::stream::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
@@ -15,75 +15,128 @@ const AT_ONCE: usize = 8;
 pub const MANAGER: &str = "helm";
 
 /// What a release should consist of, and what it was made of last.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Wanted {
     pub objects: Vec<Object>,
     pub last: Vec<Object>,
     /// Server-side apply drops by itself what the last manifest had.
     pub server_side: bool,
+    /// Objects that were compared already.
+    pub known: Known,
+}
+
+/// What is to happen to objects, found before it was known that they are wanted.
+pub type Known = Vec<(Object, Fate)>;
+
+/// What differs, and the manifests of the live objects in which it does.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    pub diff: Diff,
+    pub changed: Vec<Value>,
 }
 
 /// What is to happen to one object.
-enum Fate {
+#[derive(Clone, Debug)]
+pub enum Fate {
     Same,
     New,
-    Changed(Vec<Edit>),
+    Changed(Value, Vec<Edit>),
     Deleted,
     Kept,
 }
 
 /// Everything that differs, in the order of the manifest; deletions at the end.
-pub async fn objects(cluster: &Cluster, release: &ReleaseName, wanted: &Wanted) -> Result<Diff, HelmError> {
+pub async fn objects(cluster: &Cluster, release: &ReleaseName, wanted: &Wanted) -> Result<Found, HelmError> {
     let home = release.namespace.as_str();
     let last = |object: &Object| wanted.last.iter().find(|last| last.is_same(object, home));
     let changes = wanted.objects.iter().map(|object| async move {
+        let known = wanted.known.iter().find(|(known, _)| known == object);
         let last = last(object).filter(|_| !wanted.server_side);
-        Ok::<_, HelmError>((object.label(home), fate(cluster, release, object, last).await?))
+        let fate = match known {
+            Some((_, fate)) => fate.clone(),
+            None => fate(cluster, release, object, last).await?,
+        };
+        Ok::<_, HelmError>((object.label(home), fate))
     });
     let dropped = wanted.last.iter().filter(|last| !wanted.objects.iter().any(|object| object.is_same(last, home)));
-    let deletions = dropped.map(|object| async move { Ok::<_, HelmError>((object.label(home), farewell(cluster, home, object).await?)) });
-    let mut found: Vec<(String, Fate)> = futures::stream::iter(changes.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await?;
-    found.extend(futures::stream::iter(deletions.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect::<Vec<_>>().await?);
-    Ok(found.into_iter().fold(Diff::new(), |diff, (label, fate)| fate.show(diff, &label)))
+    let deletions =
+        dropped.map(|object| async move { Ok::<_, HelmError>((object.label(home), farewell(cluster, release, object).await?)) });
+    let mut fates: Vec<(String, Fate)> = futures::stream::iter(changes.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await?;
+    fates.extend(futures::stream::iter(deletions.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect::<Vec<_>>().await?);
+    Ok(fates.into_iter().fold(Found::default(), |found, (label, fate)| found.with(&label, fate)))
 }
 
-impl Fate {
-    fn show(self, mut diff: Diff, label: &str) -> Diff {
-        match self {
-            Fate::Same => diff,
-            Fate::New => diff.note(format!("new {label}")),
-            Fate::Changed(edits) => {
-                diff.edits.extend(edits);
-                diff
+/// Compares the objects of the last manifest with the live ones while the new manifest is still being rendered: of an
+/// unchanged release nothing is left to ask then. What cannot be compared is left out.
+pub async fn look_ahead(cluster: &Cluster, release: &ReleaseName, last: &[Object]) -> Known {
+    let asked = last.iter().map(|object| async move { Some((object.clone(), fate(cluster, release, object, None).await.ok()?)) });
+    futures::stream::iter(asked.collect::<Vec<_>>()).buffered(AT_ONCE).filter_map(std::future::ready).collect().await
+}
+
+impl Found {
+    fn with(mut self, label: &str, fate: Fate) -> Self {
+        let note = match fate {
+            Fate::Same => return self,
+            Fate::Changed(manifest, edits) => {
+                self.changed.push(manifest);
+                self.diff.edits.extend(edits);
+                return self;
             }
-            Fate::Deleted => diff.note(format!("delete {label}")),
-            Fate::Kept => diff.note(format!("leave {label} in place (its resource policy is `keep`)")),
-        }
+            Fate::New => format!("new {label}"),
+            Fate::Deleted => format!("delete {label}"),
+            Fate::Kept => format!("leave {label} in place (its resource policy is `keep`)"),
+        };
+        self.diff = self.diff.note(note);
+        self
     }
 }
 
 async fn fate(cluster: &Cluster, release: &ReleaseName, object: &Object, last: Option<&Object>) -> Result<Fate, HelmError> {
     let label = object.label(&release.namespace);
-    let Some(manifest) = placed(cluster, object, &release.namespace).await? else { return Ok(Fate::New) };
+    let Some(manifest) = placed(cluster, object, release).await? else { return Ok(Fate::New) };
     let Some(live) = cluster.live(&manifest).await? else { return Ok(Fate::New) };
     let refused = |error| explain(release, &label, &live, &manifest, error);
-    let mut planned = cluster.preview_apply(&manifest, MANAGER, true).await.map_err(refused)?;
+    let mut planned = tried(cluster, &manifest).await.map_err(refused)?;
     if last.is_some_and(|last| compare::take_dropped(&last.value, &manifest, &mut planned)) {
         // What was taken out may come back as the server's own default.
         planned = cluster.preview_replace(&planned).await?;
     }
     let edits = compare::edits(&label, &live, &planned);
-    Ok(if edits.is_empty() { Fate::Same } else { Fate::Changed(edits) })
+    Ok(if edits.is_empty() { Fate::Same } else { Fate::Changed(manifest, edits) })
 }
 
-async fn farewell(cluster: &Cluster, home: &str, object: &Object) -> Result<Fate, HelmError> {
-    let Some(manifest) = placed(cluster, object, home).await? else { return Ok(Fate::Same) };
+/// What the API server would make of a manifest. Some that helm 3 takes, server-side apply does not.
+async fn tried(cluster: &Cluster, manifest: &Value) -> Result<Value, ClusterError> {
+    match cluster.preview_apply(manifest, MANAGER, true).await {
+        Err(ClusterError::Untyped { .. }) => cluster.preview_merge(manifest).await,
+        tried => tried,
+    }
+}
+
+/// Puts back what helm 3 leaves alone: it compares objects of custom kinds with its last manifest only, not with the
+/// live ones.
+pub async fn put_back(cluster: &Cluster, permit: &Permit, changed: &[Value]) -> Result<(), HelmError> {
+    for manifest in changed {
+        let Some(live) = cluster.live(manifest).await? else { continue };
+        let planned = match cluster.preview_apply(manifest, MANAGER, true).await {
+            Err(ClusterError::Untyped { .. }) => continue,
+            planned => planned?,
+        };
+        if !compare::edits("", &live, &planned).is_empty() {
+            cluster.apply(permit, manifest, MANAGER, true).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn farewell(cluster: &Cluster, release: &ReleaseName, object: &Object) -> Result<Fate, HelmError> {
+    let Some(manifest) = placed(cluster, object, release).await? else { return Ok(Fate::Same) };
     let live = cluster.live(&manifest).await?.and_then(Object::of);
     Ok(live.map_or(Fate::Same, |live| if live.is_kept() || object.is_kept() { Fate::Kept } else { Fate::Deleted }))
 }
 
-/// The manifest with the namespace that helm would put it in; `None` for a kind that the cluster does not know (yet).
-pub async fn placed(cluster: &Cluster, object: &Object, home: &str) -> Result<Option<Value>, HelmError> {
+/// The manifest as helm would send it: in its namespace and with helm's own marks; `None` for a kind that the cluster does not know (yet).
+pub async fn placed(cluster: &Cluster, object: &Object, release: &ReleaseName) -> Result<Option<Value>, HelmError> {
     let group = object.api_version.split_once('/').map(|(group, _)| group);
     let word = group.map_or_else(|| object.kind.clone(), |group| format!("{}.{group}", object.kind));
     let kind = match cluster.kind(&word).await {
@@ -92,11 +145,27 @@ pub async fn placed(cluster: &Cluster, object: &Object, home: &str) -> Result<Op
     };
     let mut manifest = object.value.clone();
     if kind.namespaced && object.namespace.is_none() {
-        manifest["metadata"]["namespace"] = home.into();
+        manifest["metadata"]["namespace"] = release.namespace.as_str().into();
     } else if !kind.namespaced && object.namespace.is_some() {
         manifest["metadata"].as_object_mut().and_then(|metadata| metadata.shift_remove("namespace"));
     }
+    mark(&mut manifest, release);
     Ok(Some(manifest))
+}
+
+/// Helm writes onto every object whose it is; these marks are in no manifest.
+fn mark(manifest: &mut Value, release: &ReleaseName) {
+    let marks = [
+        ("labels", "app.kubernetes.io/managed-by", "Helm"),
+        ("annotations", "meta.helm.sh/release-name", release.name.as_str()),
+        ("annotations", "meta.helm.sh/release-namespace", release.namespace.as_str()),
+    ];
+    for (part, key, value) in marks {
+        let slot = &mut manifest["metadata"][part];
+        if slot.is_null() || slot.is_object() {
+            slot[key] = value.into();
+        }
+    }
 }
 
 fn explain(release: &ReleaseName, label: &str, live: &Value, manifest: &Value, error: ClusterError) -> HelmError {
@@ -176,6 +245,18 @@ mod tests {
             "`spec.volumeClaimTemplates[data].spec.resources.requests.storage` 8Gi → 10Gi cannot be changed in place"
         );
         assert_eq!(immutable(&claims("8Gi", true), &claims("8Gi", false)), None);
+    }
+
+    #[test]
+    fn helms_own_marks_are_added_to_a_manifest() {
+        let release = ReleaseName::parse("ns/pg").unwrap();
+        let mut manifest = json!({"metadata": {"name": "x", "labels": {"a": "b"}}});
+        mark(&mut manifest, &release);
+        assert_eq!(manifest["metadata"]["labels"], json!({"a": "b", "app.kubernetes.io/managed-by": "Helm"}));
+        assert_eq!(manifest["metadata"]["annotations"]["meta.helm.sh/release-name"], "pg");
+        let mut broken = json!({"metadata": {"name": "x", "labels": "text"}});
+        mark(&mut broken, &release);
+        assert_eq!(broken["metadata"]["labels"], "text");
     }
 
     #[test]

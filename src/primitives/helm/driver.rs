@@ -56,6 +56,11 @@ impl<'h> Helm<'h> {
         Ok(History::new(self.stored(Some(&release.namespace), &format!("name={}", release.name)).await?))
     }
 
+    /// The revisions of a release that count now: the deployed one, and what came after it.
+    pub async fn current(&self, release: &ReleaseName) -> Result<History, HelmError> {
+        Ok(History::new(self.stored(Some(&release.namespace), &format!("status!=superseded,name={}", release.name)).await?))
+    }
+
     /// Whether the release's namespace is missing.
     pub async fn lacks_namespace(&self, release: &ReleaseName) -> Result<bool, HelmError> {
         let name = Name { namespace: None, kind: "namespace".into(), name: release.namespace.clone() };

@@ -95,12 +95,14 @@ pub enum HelmError {
 #[error("{0}")]
 pub struct Proof(pub String);
 
-/// The last thing that helm said, without its "Error: ".
+/// The last thing that helm said, without its "Error: " and its advice for chart authors.
 pub fn said(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().collect();
     let start = lines.iter().rposition(|line| line.starts_with("Error: ")).unwrap_or(0);
-    let text = lines[start..].iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n");
-    text.trim_start_matches("Error: ").trim().to_owned()
+    let kept = lines[start..].iter().filter(|line| !line.starts_with("Use --debug"));
+    let text = kept.map(|line| line.trim_end()).collect::<Vec<_>>().join("\n");
+    let text = text.trim_start_matches("Error: ").trim();
+    text.split_once(" FAILED: ").filter(|(first, _)| !first.contains(' ')).map_or(text, |(_, rest)| rest).to_owned()
 }
 
 #[cfg(test)]
@@ -111,6 +113,7 @@ mod tests {
     fn of_what_helm_says_the_error_counts() {
         assert_eq!(said("coalesce.go:316: warning: x\nError: template: a.yaml:1:2: oh\n"), "template: a.yaml:1:2: oh");
         assert_eq!(said("level=INFO msg=x\nError: a.yaml:1:2\n  executing\n    cannot\n"), "a.yaml:1:2\n  executing\n    cannot");
+        assert_eq!(said("Error: UPGRADE FAILED: x\n\nUse --debug flag to render out invalid YAML\n"), "x");
         assert_eq!(said("no error here"), "no error here");
     }
 }

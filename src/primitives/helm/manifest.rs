@@ -1,7 +1,7 @@
 //! The objects of a rendered chart, as JSON, with what matters about each. Reading only; nothing is compared here.
 
 use super::release::Hook;
-use serde::Deserialize;
+use crate::yaml;
 use serde_json::Value;
 
 /// One object that a chart renders.
@@ -67,8 +67,7 @@ impl Object {
 /// The objects and the hooks of a rendered text, in their order. Lists are taken apart.
 pub fn parse(text: &str) -> Result<(Vec<Object>, Vec<Hook>), String> {
     let mut values = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(text) {
-        let value = Value::deserialize(document).map_err(|error| error.to_string())?;
+    for value in yaml::documents(text)? {
         match value["items"].as_array() {
             Some(items) if value["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => values.extend(items.clone()),
             _ => values.push(value),

@@ -102,18 +102,18 @@ impl Helm<'_> {
     }
 
     fn how_to_find(&self, chart: &str) -> String {
+        let root = self.host.files.root().display();
         match chart.split_once('/') {
-            Some((repository, _))
-                if !chart.starts_with(['.', '/', '~']) && !chart.contains("://") && !self.host.files.path(chart).exists() =>
-            {
-                format!(
-                    "`helm repo add {repository} URL` makes the repository known; a path starts at `{}`",
-                    self.host.files.root().display()
-                )
+            Some((repository, _)) if is_repository(repository, chart) && !self.host.files.path(repository).exists() => {
+                format!("`helm repo add {repository} URL` makes the repository known; a path starts at `{root}`")
             }
-            _ => format!("a path starts at `{}`; an address starts with `oci://`", self.host.files.root().display()),
+            _ => format!("a path starts at `{root}`; an address starts with `oci://`"),
         }
     }
+}
+
+fn is_repository(word: &str, chart: &str) -> bool {
+    !word.is_empty() && !word.starts_with(['.', '~']) && !chart.contains("://") && chart.matches('/').count() == 1
 }
 
 fn json(chart: &str, output: &[u8]) -> Result<Rendered, HelmError> {

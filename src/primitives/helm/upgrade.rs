@@ -1,12 +1,13 @@
 //! Bringing a release to what its chart and values say: what would differ, and the change itself.
 
 use super::command::{self, UpgradeOptions};
-use super::difference::{self, Wanted};
+use super::conceal;
+use super::difference::{self, Found, Known, Wanted};
 use super::driver::Helm;
 use super::error::{HelmError, said};
 use super::manifest::{self, Object};
 use super::pending::Unfinished;
-use super::release::{History, Metadata, Record, Release, ReleaseName};
+use super::release::{History, Hook, Metadata, Record, Release, ReleaseName};
 use super::render::Rendered;
 use crate::cluster::compare;
 use crate::effect::{Diff, Permit, Preview};
@@ -26,6 +27,8 @@ pub struct Upgrade {
 pub struct Planned {
     pub diff: Diff,
     pub objects: Vec<Object>,
+    changed: Vec<Value>,
+    hooks: Vec<Hook>,
     values: Value,
     /// The release as it is, where there is one.
     current: Option<Release>,
@@ -55,7 +58,7 @@ struct Before {
 impl Helm<'_> {
     /// What an upgrade would change. An absent release is refused unless it may be installed.
     pub async fn preview_upgrade(&self, upgrade: &Upgrade) -> Result<Preview<Release>, HelmError> {
-        let history = self.history(&upgrade.release).await?;
+        let history = self.current(&upgrade.release).await?;
         if history.present().is_none() {
             self.may_install(upgrade).await?;
         }
@@ -82,7 +85,7 @@ impl Helm<'_> {
 
     /// What differs between a release as it should be and as it is; an absent one is new.
     pub async fn diff(&self, upgrade: &Upgrade) -> Result<Diff, HelmError> {
-        let history = self.history(&upgrade.release).await?;
+        let history = self.current(&upgrade.release).await?;
         Ok(self.plan(upgrade, &history).await?.diff)
     }
 
@@ -92,13 +95,20 @@ impl Helm<'_> {
             self.refuse_busy(&upgrade.release, unfinished)?;
         }
         let values = self.values_of(upgrade).await?;
-        let rendered = self.render(&upgrade.release, &upgrade.options, &values, before.unfinished.is_some()).await?;
-        let diff = self.compare(upgrade, &before, &rendered).await?;
-        let Rendered { objects, server_side, .. } = rendered;
-        Ok(Planned { diff, objects, values, current: before.latest, unfinished: before.unfinished, server_side })
+        if let Some(config) = before.record.as_ref().and_then(|record| record.config.as_ref()) {
+            conceal::learn(&self.host.redactor, config, &values);
+        }
+        let (rendered, known) = tokio::join!(
+            self.render(&upgrade.release, &upgrade.options, &values, before.unfinished.is_some()),
+            difference::look_ahead(self.cluster, &upgrade.release, &before.last),
+        );
+        let rendered = rendered?;
+        let Found { diff, changed } = self.compare(upgrade, &before, &rendered, known).await?;
+        let Rendered { objects, hooks, server_side, .. } = rendered;
+        Ok(Planned { diff, objects, changed, hooks, values, current: before.latest, unfinished: before.unfinished, server_side })
     }
 
-    async fn compare(&self, upgrade: &Upgrade, before: &Before, rendered: &Rendered) -> Result<Diff, HelmError> {
+    async fn compare(&self, upgrade: &Upgrade, before: &Before, rendered: &Rendered, known: Known) -> Result<Found, HelmError> {
         let release = &upgrade.release;
         let mut diff = Diff::new();
         if before.latest.is_none() {
@@ -116,8 +126,9 @@ impl Helm<'_> {
             objects: rendered.objects.clone(),
             last: before.last.clone(),
             server_side: rendered.server_side && before.record.as_ref().is_none_or(|record| record.apply_method.as_deref() == Some("ssa")),
+            known,
         };
-        let objects = difference::objects(self.cluster, release, &wanted).await?;
+        let Found { diff: objects, changed } = difference::objects(self.cluster, release, &wanted).await?;
         if objects.is_empty() {
             diff.extend(values_change(before.record.as_ref(), &rendered.config));
         }
@@ -126,7 +137,7 @@ impl Helm<'_> {
             let event = if before.latest.is_some() { "upgrade" } else { "install" };
             diff.extend(difference::hooks(&rendered.hooks, event));
         }
-        Ok(diff)
+        Ok(Found { diff: conceal::conceal(&self.host.redactor, diff), changed })
     }
 
     /// Makes the release what its preview said.
@@ -141,8 +152,9 @@ impl Helm<'_> {
         let args = command::upgrade(&upgrade.release, &upgrade.options, planned.server_side);
         let command = self.program.command(args).stdin(command::stdin(&planned.values));
         if let Err(error) = self.host.process.write(permit, &command).await {
-            return Err(self.failed("upgrade", &upgrade.release, error).await);
+            return Err(self.failed("upgrade", &upgrade.release, &planned.hooks, error).await);
         }
+        difference::put_back(self.cluster, permit, &planned.changed).await?;
         if upgrade.options.waits() {
             let left = upgrade.options.timeout().saturating_sub(begun.elapsed());
             self.settle(&upgrade.release, &planned.objects, left).await?;
@@ -159,7 +171,7 @@ impl Helm<'_> {
     }
 
     /// What helm's failure means: another one was faster, or it says itself what went wrong.
-    pub async fn failed(&self, attempt: &'static str, release: &ReleaseName, error: ProcessError) -> HelmError {
+    pub async fn failed(&self, attempt: &'static str, release: &ReleaseName, hooks: &[Hook], error: ProcessError) -> HelmError {
         let ProcessError::Failed { status, stderr, ending, .. } = error else { return error.into() };
         let history = self.history(release).await.unwrap_or_default();
         let unfinished = history.latest().and_then(|latest| Unfinished::of(latest).ok().flatten());
@@ -169,6 +181,9 @@ impl Helm<'_> {
                 "another helm is at work on it".into(),
                 "wait until it has ended, then run the same command again",
             );
+        }
+        if let Some(failed) = self.failed_hook(release, hooks, &stderr).await {
+            return failed;
         }
         let reason = if stderr.trim().is_empty() { format!("it {ending}") } else { said(&stderr) };
         let deployed = history.0.iter().rev().find(|stored| stored.status == "deployed");
@@ -187,9 +202,11 @@ fn before(history: &History) -> Result<Before, HelmError> {
     let Some(latest) = history.present() else {
         return Ok(Before { record: None, latest: None, last: Vec::new(), unfinished: None });
     };
-    let record = history.base().map_or_else(|| latest.record(), |base| base.record())?;
-    let last = manifest::parse(&record.manifest).map_err(|reason| latest.unreadable(&reason))?.0;
-    Ok(Before { latest: Some(latest.record()?.release()), last, unfinished: Unfinished::of(latest)?, record: Some(record) })
+    let base = history.base().unwrap_or(latest);
+    let record = base.record()?;
+    let last = manifest::parse(&record.manifest).map_err(|reason| base.unreadable(&reason))?.0;
+    let release = if base.revision == latest.revision { record.release() } else { latest.record()?.release() };
+    Ok(Before { latest: Some(release), last, unfinished: Unfinished::of(latest)?, record: Some(record) })
 }
 
 /// What has to be said of a release that is not simply deployed.

@@ -3,10 +3,8 @@
 mod driver;
 
 use crate::duration::Span;
-use crate::effect::Outcome;
-use crate::effect::{Change, Preview};
 use crate::script::value::{answer, options};
-use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind_value};
+use crate::script::{Pending, Primitive, RhaiResultOf, Verb, bind_value};
 use crate::secret::Secret;
 use driver::{Login, Probe};
 use rhai::plugin::*;
@@ -38,20 +36,14 @@ mod verbs {
     pub fn start(ctx: NativeCallContext, settings: Map) -> RhaiResultOf<Dynamic> {
         bind_value(&ctx, |host| {
             let start: Start = options(settings)?;
-            let outcome = host.change(
-                Change::new("probe start", start.url.clone()),
-                || Ok::<_, Fault>(Preview::<Probe>::action(format!("ask it every {}", crate::duration::show(every(&start))))),
-                |_, _| {
-                    let password = host.reveal(&start.password)?.to_owned();
-                    let timeout = start.timeout.map_or(Duration::from_secs(2), |span| span.0);
-                    let login = Login { url: start.url.clone(), user: start.user.clone(), password, every: every(&start), timeout };
-                    Ok(Probe::start(host.bridge.handle(), login)?)
-                },
-            )?;
-            Ok(match outcome {
-                Outcome::Unchanged(probe) | Outcome::Changed(probe) => Dynamic::from(probe),
-                Outcome::Pending(after) => Dynamic::from(Pending::new(after)),
-            })
+            if host.dry_run() {
+                return Ok(Dynamic::from(Pending::new("the run itself: a dry run samples nothing")));
+            }
+            let password = host.reveal(&start.password)?.to_owned();
+            let timeout = start.timeout.map_or(Duration::from_secs(2), |span| span.0);
+            let every = start.every.map_or(Duration::from_millis(100), |span| span.0);
+            let login = Login { url: start.url, user: start.user, password, every, timeout };
+            Ok(Dynamic::from(Probe::start(host.bridge.handle(), login)?))
         })
     }
 
@@ -68,15 +60,11 @@ mod verbs {
     }
 }
 
-fn every(start: &Start) -> Duration {
-    start.every.map_or(Duration::from_millis(100), |span| span.0)
-}
-
 pub fn primitive() -> Primitive {
     Primitive {
         name: "probe",
         module: exported_module!(verbs),
-        verbs: vec![Verb::action("start").options::<Start>(), Verb::read("stop")],
+        verbs: vec![Verb::read("start").options::<Start>(), Verb::read("stop")],
         types: |engine| {
             engine.register_type_with_name::<Probe>("probe");
         },

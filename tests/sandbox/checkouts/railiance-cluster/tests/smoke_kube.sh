@@ -24,9 +24,10 @@ dns_has_endpoints() {
     -o jsonpath='{.items[*].endpoints[*].addresses[*]}') ]]
 }
 
-default_storage_class() { kubectl get storageclass -o json | grep -q '"storageclass.kubernetes.io/is-default-class": "true"'; }
+# Without -q: grep would leave early, and what writes to it would die of the closed pipe.
+default_storage_class() { kubectl get storageclass -o json | grep '"storageclass.kubernetes.io/is-default-class": "true"'; }
 
-gitea_is_deployed() { helm status gitea -n "$GITEA_NAMESPACE" | grep -q '^STATUS: deployed'; }
+gitea_is_deployed() { helm status gitea -n "$GITEA_NAMESPACE" | grep '^STATUS: deployed'; }
 
 gitea_is_ready() { kubectl -n "$GITEA_NAMESPACE" rollout status deployment/gitea --timeout 60s; }
 

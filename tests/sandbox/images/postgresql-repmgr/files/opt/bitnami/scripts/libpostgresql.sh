@@ -87,7 +87,8 @@ postgresql_initialize() {
   postgresql_begin_data
   initdb -D "$PGDATA" -U postgres -A scram-sha-256 --pwfile=<(echo "$superuser_password") -E UTF8 --locale=C.UTF-8 >/dev/null
   postgresql_configure
-  postgresql_start -o "-c listen_addresses='' -c log_statement=none"
+  # No standby can be there yet: a synchronous commit would wait for ever.
+  postgresql_start -o "-c listen_addresses='' -c log_statement=none -c synchronous_standby_names=''"
   PGPASSWORD=$superuser_password psql -q -h /tmp -p "$POSTGRESQL_PORT_NUMBER" -U postgres -d postgres -v ON_ERROR_STOP=1 \
     -v repmgr="$REPMGR_USERNAME" -v repmgr_database="$REPMGR_DATABASE" -v repmgr_password="$REPMGR_PASSWORD" \
     -v sr_check="$POSTGRESQL_SR_CHECK_USERNAME" -v sr_check_password="${POSTGRESQL_SR_CHECK_PASSWORD:-}" \

@@ -82,7 +82,7 @@ become_primary() {
   postgresql_configure
   rm -f "$PGDATA/standby.signal"
   postgresql_start
-  run_repmgr primary register --force
+  PGOPTIONS='-c synchronous_commit=local' run_repmgr primary register --force # the standbys wait for this very record
 }
 
 # A former primary's data has a timeline of its own: turn it back to where it left the new primary's.

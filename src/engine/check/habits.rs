@@ -1,0 +1,119 @@
+//! Habits from other languages that Rhai answers with silence: each of these runs, and does something else.
+
+use super::Findings;
+use super::facts::{Call, Kind, Node, Use};
+use super::options::kind_of;
+use super::world::{Target, Unit, World};
+use crate::duration;
+use crate::script::Kind as VerbKind;
+use crate::script::value::kind_named;
+use rhai::{Expr, Position};
+
+/// Operators that order two values.
+const ORDER: [&str; 4] = ["<", "<=", ">", ">="];
+
+pub fn check(world: &World<'_>, found: &mut Findings) {
+    for unit in &world.units {
+        for call in &unit.facts.calls {
+            match call.is_operator() {
+                true => operator(unit, call, found),
+                false => in_place(world, unit, call, found),
+            }
+        }
+        for node in &unit.facts.nodes {
+            match node {
+                Node::Coalesce(items, position) => swallowed(world, unit, &items[0], "??", *position, found),
+                Node::Switch(value, position) => swallowed(world, unit, value, "switch", *position, found),
+                Node::Text(text, position) => interpolation(unit, text, *position, found),
+                _ => {}
+            }
+        }
+        for call in unit.facts.calls.iter().filter(|call| call.name() == "type_of") {
+            if let Some(value) = call.call.args.first().or(call.receiver) {
+                swallowed(world, unit, value, "type_of", call.position, found);
+            }
+        }
+    }
+}
+
+fn operator(unit: &Unit<'_>, call: &Call<'_>, found: &mut Findings) {
+    let [left, right] = call.call.args.as_slice() else { return };
+    let values = [unit.facts.value_of(left), unit.facts.value_of(right)];
+    if ORDER.contains(&call.name())
+        && let Some(text) = values.iter().find_map(|value| as_duration(value))
+    {
+        let message = format!("`{}` compares durations as texts: \"10s\" comes before \"9s\"", call.name());
+        found.error(unit, "check::compared_as_text", message, call.position).help(format!("write `duration(\"{text}\")`, on both sides"));
+    }
+    if ["==", "!="].contains(&call.name())
+        && let (Some(one), Some(other)) = (kind_of(values[0]), kind_of(values[1]))
+        && one != other
+        && !(["int", "float"].contains(&one) && ["int", "float"].contains(&other))
+    {
+        let message = format!("`{}` between {} and {} is always {}", call.name(), kind_named(one), kind_named(other), call.name() == "!=");
+        found.error(unit, "check::never_equal", message, call.position).help("turn one into the other with `parse_int()` or `to_string()`");
+    }
+}
+
+/// A text that reads like `90s`.
+fn as_duration<'e>(expr: &'e Expr) -> Option<&'e str> {
+    match expr {
+        Expr::StringConstant(text, _) if text.starts_with(|first: char| first.is_ascii_digit()) && duration::parse(text).is_ok() => {
+            Some(text)
+        }
+        _ => None,
+    }
+}
+
+/// `let x = s.trim()`: it changes `s` and gives nothing.
+fn in_place(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, found: &mut Findings) {
+    if call.site.becomes != Use::Taken || call.namespace().is_some() || unit.named(call.name()).next().is_some() {
+        return;
+    }
+    let given = call.call.args.len() + usize::from(call.is_method);
+    let fitting: Vec<_> =
+        world.words.overloads("", call.name()).iter().filter(|one| one.params.len() == given && one.namespace.is_empty()).collect();
+    let all = !fitting.is_empty() && fitting.iter().all(|one| one.returns == "()" && one.params.first().is_some_and(|first| first.mutable));
+    if all {
+        let message = format!("`{}` works in place and gives nothing back", call.name());
+        let receiver = match call.receiver {
+            Some(Expr::Variable(parts, ..)) => parts.1.as_str(),
+            _ => "x",
+        };
+        found
+            .error(unit, "check::works_in_place", message, call.position)
+            .help(format!("write `{receiver}.{}(…);` on a line of its own, then use `{receiver}`", call.name()));
+    }
+}
+
+/// In a dry run a change's answer may be unknown, and these would take it for a value.
+fn swallowed(world: &World<'_>, unit: &Unit<'_>, value: &Expr, by: &str, position: Position, found: &mut Findings) {
+    let Some(path) = changing(world, unit, value) else { return };
+    let message = format!("`{by}` on the answer of `{path}`, which a dry run may not know");
+    found
+        .warning(unit, "check::swallows_unknown", message, position)
+        .help("ask the world what you need to know instead: a read says so when it is stale");
+}
+
+/// The changing verb whose answer this is: called right here, or what a variable was given.
+fn changing(world: &World<'_>, unit: &Unit<'_>, value: &Expr) -> Option<String> {
+    let binding = unit.facts.binding(value).filter(|binding| binding.kind == Kind::Local);
+    let value = binding.and_then(|binding| binding.value).unwrap_or(value);
+    let Expr::FnCall(written, _) = value else { return None };
+    let call = unit.facts.calls.iter().find(|call| std::ptr::eq(call.call, &raw const **written))?;
+    match world.target(unit, call) {
+        Target::Verb(path, verb) if verb.kind != VerbKind::Read => Some(path),
+        _ => None,
+    }
+}
+
+/// `"${x}"` is just that; only back-ticks fill it in. (A text with back-ticks is cut at its `${`.)
+fn interpolation(unit: &Unit<'_>, text: &str, position: Position, found: &mut Findings) {
+    if let Some((_, rest)) = text.split_once("${")
+        && rest.contains('}')
+    {
+        found
+            .warning(unit, "check::not_filled_in", "`${…}` is filled in only between back-ticks", position)
+            .help("write the text between back-ticks instead of quotes");
+    }
+}
