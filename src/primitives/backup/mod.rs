@@ -12,6 +12,8 @@ mod signature;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verbs_tests;
 mod verify;
 
 use crate::database::{Gateway, Target};
