@@ -15,6 +15,8 @@ mod tree;
 mod walk;
 mod world;
 
+pub use declare::METHODS;
+
 use crate::engine::vocabulary::Vocabulary;
 use crate::engine::{Finding, Script, Source, Sources};
 use crate::script::Fault;
@@ -28,10 +30,9 @@ const RULES: [Rule; 7] = [top::check, header::check, names::check, options::chec
 
 /// What is wrong with these scripts and all that they import, in order of place.
 pub fn check(scripts: &Sources, given: &[Script]) -> Vec<Finding> {
-    let words = Vocabulary::new(scripts);
     let sources: Vec<Arc<Source>> = given.iter().filter_map(|script| scripts.get(&script.name)).collect();
     let shelf = Shelf::gather(scripts, sources.iter().cloned());
-    let mut world = World::new(&shelf, &words, scripts, sources.len());
+    let mut world = World::new(&shelf, Vocabulary::of_this_binary(), scripts, sources.len());
     declare::task_params(&mut world);
     let mut found = Findings::default();
     for rule in RULES {

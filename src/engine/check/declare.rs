@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A method of `task`.
 pub struct Method {
     pub name: &'static str,
+    /// One line for the reference.
+    pub about: &'static str,
     pub params: &'static [&'static str],
     /// Which of its arguments is a closure, and how many arguments that may take.
     closure: Option<(usize, &'static [usize])>,
@@ -30,17 +32,58 @@ const STEPS: &[&str] = &["steps"];
 pub const METHODS: [Method; 6] = [
     Method {
         name: "require",
+        about: "a precondition: the closure gives true or false; all are asked before anything is done",
         params: &["name", "closure"],
         closure: Some((1, &[0])),
         hooks: &["preconditions"],
         kept: true,
         unique: false,
     },
-    Method { name: "step", params: &["name", "step"], closure: Some((1, &[0, 1])), hooks: STEPS, kept: true, unique: true },
-    Method { name: "remember", params: &["name", "closure"], closure: Some((1, &[0])), hooks: STEPS, kept: false, unique: true },
-    Method { name: "commit", params: &["why"], closure: None, hooks: STEPS, kept: false, unique: false },
-    Method { name: "each", params: &["list", "closure"], closure: Some((1, &[2])), hooks: &[], kept: false, unique: false },
-    Method { name: "check", params: &["name", "closure"], closure: Some((1, &[0])), hooks: &["done_when"], kept: true, unique: false },
+    Method {
+        name: "step",
+        about: "a step: a closure, or `#{ done, run, undo }`. `done` says that it need not run, `undo` takes it back",
+        params: &["name", "step"],
+        closure: Some((1, &[0, 1])),
+        hooks: STEPS,
+        kept: true,
+        unique: true,
+    },
+    Method {
+        name: "remember",
+        about: "reads something at once, and gives a run that goes on later the same value again",
+        params: &["name", "closure"],
+        closure: Some((1, &[0])),
+        hooks: STEPS,
+        kept: false,
+        unique: true,
+    },
+    Method {
+        name: "commit",
+        about: "the point of no return: undo never crosses it",
+        params: &["why"],
+        closure: None,
+        hooks: STEPS,
+        kept: false,
+        unique: false,
+    },
+    Method {
+        name: "each",
+        about: "declares for each item of a list: `task.each(list, |task, item| …)`",
+        params: &["list", "closure"],
+        closure: Some((1, &[2])),
+        hooks: &[],
+        kept: false,
+        unique: false,
+    },
+    Method {
+        name: "check",
+        about: "a line of `done_when`: the closure gives true or false",
+        params: &["name", "closure"],
+        closure: Some((1, &[0])),
+        hooks: &["done_when"],
+        kept: true,
+        unique: false,
+    },
 ];
 
 /// The keys of a step, and how many arguments their closures may take.

@@ -101,7 +101,8 @@ fn options_of(unit: &Unit<'_>, call: &Call<'_>, path: &str, verb: &Verb, overloa
 }
 
 fn is_options(params: &[Param], index: usize, named: bool) -> bool {
-    let place = if named { params.iter().position(|param| param.name == OPTIONS) } else { params.iter().rposition(|param| param.kind == "map") };
+    let place =
+        if named { params.iter().position(|param| param.name == OPTIONS) } else { params.iter().rposition(|param| param.kind == "map") };
     place == Some(index)
 }
 

@@ -5,7 +5,7 @@ use super::facts::{Call, Facts, Node};
 use super::tree::{self, Function};
 use super::walk::walk;
 use crate::engine::vocabulary::{Signature, Vocabulary};
-use crate::engine::{Source, Sources, resolve};
+use crate::engine::{Source, Sources, load, resolve};
 use crate::script::{Fault, Verb};
 use rhai::{FnAccess, Position, ScriptFuncDef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -164,7 +164,7 @@ impl<'a> World<'a> {
 
     /// The names of the scripts that all others share.
     pub fn shared(&self) -> BTreeSet<String> {
-        resolve::available(self.scripts, "")
+        load::shared(self.scripts)
     }
 
     /// The script that a namespace of `unit` stands for: `None` if it is no import, `Some(None)` if the import failed.

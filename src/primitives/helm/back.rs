@@ -1,6 +1,7 @@
 //! The ways back: an earlier revision of a release, or none of it at all.
 
 use super::command::{self, WaitOptions};
+use super::conceal;
 use super::difference::{self, Found, Wanted};
 use super::driver::Helm;
 use super::error::HelmError;
@@ -88,6 +89,10 @@ impl Helm<'_> {
         objects: &[Object],
         unfinished: Option<&Unfinished>,
     ) -> Result<Found, HelmError> {
+        for (old, new) in [(latest, target), (target, latest)] {
+            let config = |record: &Record| record.config.clone().unwrap_or_default();
+            conceal::learn(&self.host.redactor, &config(old), &config(new));
+        }
         let wanted = Wanted {
             objects: objects.to_vec(),
             last: self.objects_of(latest)?,
@@ -105,7 +110,7 @@ impl Helm<'_> {
         diff = diff.note(format!("back from revision {} to {} ({} {})", latest.version, target.version, chart.name, chart.version));
         diff.extend(found);
         diff.extend(difference::hooks(target.hooks.as_deref().unwrap_or_default(), "rollback"));
-        Ok(Found { diff, changed })
+        Ok(Found { diff: conceal::conceal(&self.host.redactor, diff), changed })
     }
 
     /// Goes back. Helm writes a new revision that equals the old one.

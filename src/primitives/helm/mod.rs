@@ -3,6 +3,7 @@
 
 mod back;
 mod command;
+mod conceal;
 mod difference;
 mod driver;
 mod error;

@@ -1,6 +1,7 @@
 //! Bringing a release to what its chart and values say: what would differ, and the change itself.
 
 use super::command::{self, UpgradeOptions};
+use super::conceal;
 use super::difference::{self, Found, Known, Wanted};
 use super::driver::Helm;
 use super::error::{HelmError, said};
@@ -94,6 +95,9 @@ impl Helm<'_> {
             self.refuse_busy(&upgrade.release, unfinished)?;
         }
         let values = self.values_of(upgrade).await?;
+        if let Some(config) = before.record.as_ref().and_then(|record| record.config.as_ref()) {
+            conceal::learn(&self.host.redactor, config, &values);
+        }
         let (rendered, known) = tokio::join!(
             self.render(&upgrade.release, &upgrade.options, &values, before.unfinished.is_some()),
             difference::look_ahead(self.cluster, &upgrade.release, &before.last),
@@ -133,7 +137,7 @@ impl Helm<'_> {
             let event = if before.latest.is_some() { "upgrade" } else { "install" };
             diff.extend(difference::hooks(&rendered.hooks, event));
         }
-        Ok(Found { diff, changed })
+        Ok(Found { diff: conceal::conceal(&self.host.redactor, diff), changed })
     }
 
     /// Makes the release what its preview said.
