@@ -8,7 +8,7 @@ use crate::event::{Event, Events};
 use crate::files::Files;
 use crate::plan::Plan;
 use crate::process::Process;
-use crate::secret::{Redactor, Secret, SecretError};
+use crate::secret::{Redactor, Secret, SecretError, Text};
 use crate::settings::Settings;
 use std::fmt::Display;
 use std::future::Future;
@@ -113,6 +113,14 @@ impl Host {
         let value = secret.reveal()?;
         self.redactor.learn(value);
         Ok(value)
+    }
+
+    /// A text that may be a secret, for a verb to hand on.
+    pub fn reveal_text<'t>(&self, text: &'t Text) -> Result<&'t str, SecretError> {
+        match text {
+            Text::Plain(text) => Ok(text),
+            Text::Secret(secret) => self.reveal(secret),
+        }
     }
 
     /// Sleeps, unless Ctrl-C comes; in a dry run it returns at once.

@@ -176,6 +176,7 @@ async fn run(command: &Command) -> Result<Output, ProcessError> {
         std::io::ErrorKind::NotFound => ProcessError::Missing { program: command.program.clone() },
         _ => cannot(error),
     })?;
+    let group = Group(child.id());
     let pipe = child.stdin.take();
     let feed = async {
         if let (Some(mut pipe), Some(input)) = (pipe, &command.stdin) {
@@ -184,6 +185,7 @@ async fn run(command: &Command) -> Result<Output, ProcessError> {
         }
     };
     let ((), output) = tokio::join!(feed, child.wait_with_output());
+    group.has_ended();
     let output = output.map_err(cannot)?;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() {
@@ -192,6 +194,24 @@ async fn run(command: &Command) -> Result<Output, ProcessError> {
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     let stderr = if stderr.trim().is_empty() { stdout.clone() } else { stderr };
     Err(ProcessError::Failed { command: command.to_string(), ending: ending(output.status), status: output.status.code(), stderr, stdout })
+}
+
+/// A program and the programs it started. Whoever stops waiting for it (Ctrl-C, a time-out) ends them all.
+struct Group(Option<u32>);
+
+impl Group {
+    fn has_ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    #[expect(clippy::disallowed_methods, reason = "the door to other programs")]
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            let _ = std::process::Command::new("sh").args(["-c", "kill -KILL \"-$0\"", &leader.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
 }
 
 /// In words: a death by signal is not an exit status.
@@ -261,6 +281,20 @@ mod tests {
         let error = machine("echo why >&2; exit 3").unwrap_err();
         assert_eq!(error.to_string(), "`sh -c 'echo why >&2; exit 3'` exited 3:\n  why");
         assert_eq!(error.status(), Some(3));
+    }
+
+    #[test]
+    fn whoever_stops_waiting_ends_the_whole_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Command::new("sh", ["-c", "(sleep 1; touch late) & sleep 5"]).folder(folder.path());
+        let bridge = crate::bridge::Bridge::new().unwrap();
+        let short = std::time::Duration::from_millis(200);
+        let waited = bridge.wait::<_, crate::effect::Interrupted, crate::effect::Interrupted>(async {
+            Ok(tokio::time::timeout(short, Machine.run(&command)).await.is_err())
+        });
+        assert!(waited.unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(1300));
+        assert!(!folder.path().join("late").exists());
     }
 
     #[test]

@@ -67,6 +67,13 @@ impl Display for Secret {
     }
 }
 
+/// A text in an option that may be a secret.
+#[derive(Clone, Debug)]
+pub enum Text {
+    Plain(String),
+    Secret(Secret),
+}
+
 /// Replaces every registered value, also in its base64, URL- and JSON-escaped forms.
 #[derive(Clone, Default)]
 pub struct Redactor(Arc<Mutex<Vec<String>>>);

@@ -54,6 +54,9 @@ pub enum ClusterError {
     #[error("cannot change `{name}` in place: {reason}")]
     #[diagnostic(code(kube::immutable), help("delete it (with its dependents kept, if they matter) and create it anew"))]
     Immutable { name: String, reason: String },
+    #[error("server-side apply does not take `{name}`: {reason}")]
+    #[diagnostic(code(kube::untyped), help("look at the field that is named: a wrong type, or a list item that is there twice"))]
+    Untyped { name: String, reason: String },
     #[error("`{name}` is there already")]
     #[diagnostic(code(kube::exists), help("use `kube::apply` to change it"))]
     Exists { name: String },
@@ -108,6 +111,8 @@ impl ClusterError {
     }
 }
 
+/// What the API says, with status 500, of a manifest that does not fit its kind's schema.
+const UNTYPED: &str = "typed patch object";
 const BUSY: &str = "the API server is busy or starting; try again in a moment";
 
 /// What the API answered to `attempt` (`get`, `apply` …) on `name`.
@@ -150,6 +155,7 @@ fn refusal(attempt: &str, name: &str, status: &Status) -> ClusterError {
         422 if reason.contains("field is immutable") || reason.contains("Forbidden: updates to") => {
             ClusterError::Immutable { name, reason }
         }
+        500 if reason.contains(UNTYPED) => ClusterError::Untyped { name, reason },
         429 | 500 | 503 | 504 if !reason.contains("webhook") => ClusterError::Refused { attempt, reason, help: Some(BUSY.into()) },
         _ => ClusterError::Refused { attempt, reason, help: None },
     }

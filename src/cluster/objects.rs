@@ -102,6 +102,14 @@ impl Cluster {
         self.send("patch", &name.to_string(), request).await
     }
 
+    /// What laying the manifest over the live object would make of it, for a manifest that server-side apply does not
+    /// take (an environment variable named twice); nothing is stored.
+    pub async fn preview_merge(&self, object: &Value) -> Result<Value, ClusterError> {
+        let (kind, name) = self.named_by(object).await?;
+        let request = Request::new(path(&kind, &name)?).patch(&name.name, &manager().dry_run(), &Patch::Strategic(object));
+        self.send("merge", &name.to_string(), request).await
+    }
+
     /// What replacing an object by this one would make of it, the server's defaults put in; nothing is stored.
     pub async fn preview_replace(&self, object: &Value) -> Result<Value, ClusterError> {
         let (kind, name) = self.named_by(object).await?;

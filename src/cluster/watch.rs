@@ -109,6 +109,9 @@ pub(super) struct Views {
 
 #[derive(Default)]
 struct View {
+    /// What its objects are: items of a list come without it.
+    kind: String,
+    api_version: String,
     objects: BTreeMap<String, Value>,
     /// A list under way, until it is complete.
     listing: Option<BTreeMap<String, Value>>,
@@ -136,7 +139,7 @@ impl Views {
             asked.field_selector = watched.name.map(|name| format!("metadata.name={name}"));
             asked.label_selector = watched.labels;
             streams.push(watcher(api, asked).default_backoff().map(move |event| (place, event)).boxed());
-            views.push(View::default());
+            views.push(View { kind: resource.kind, api_version: resource.api_version, ..View::default() });
         }
         Ok(Self { streams, views, trouble: None })
     }
@@ -176,7 +179,7 @@ impl View {
         match event {
             Event::Init => self.listing = Some(BTreeMap::new()),
             Event::InitApply(object) => {
-                if let Some((key, value)) = entry(object) {
+                if let Some((key, value)) = self.entry(object) {
                     self.listing.get_or_insert_default().insert(key, value);
                 }
             }
@@ -186,13 +189,13 @@ impl View {
                 return true;
             }
             Event::Apply(object) => {
-                if let Some((key, value)) = entry(object) {
+                if let Some((key, value)) = self.entry(object) {
                     self.objects.insert(key, value);
                 }
                 return self.settled;
             }
             Event::Delete(object) => {
-                if let Some((key, _)) = entry(object) {
+                if let Some((key, _)) = self.entry(object) {
                     self.objects.remove(&key);
                 }
                 return self.settled;
@@ -200,12 +203,15 @@ impl View {
         }
         false
     }
-}
 
-fn entry(object: DynamicObject) -> Option<(String, Value)> {
-    let key =
-        format!("{}/{}", object.metadata.namespace.as_deref().unwrap_or_default(), object.metadata.name.as_deref().unwrap_or_default());
-    Some((key, serde_json::to_value(object).ok()?))
+    fn entry(&self, object: DynamicObject) -> Option<(String, Value)> {
+        let metadata = &object.metadata;
+        let key = format!("{}/{}", metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default());
+        let mut value = serde_json::to_value(object).ok()?;
+        value["apiVersion"] = self.api_version.as_str().into();
+        value["kind"] = self.kind.as_str().into();
+        Some((key, value))
+    }
 }
 
 /// What is wrong with a watch for now; an error where waiting cannot help.
@@ -238,6 +244,15 @@ mod tests {
         assert!(view.objects.is_empty());
         assert!(view.take(Event::InitDone));
         assert_eq!(view.objects.keys().collect::<Vec<_>>(), ["a/x"]);
+    }
+
+    #[test]
+    fn an_item_of_a_list_gets_the_kind_that_it_comes_without() {
+        let mut view = View { kind: "Deployment".into(), api_version: "apps/v1".into(), ..View::default() };
+        for event in [Event::Init, Event::InitApply(object("x")), Event::InitDone] {
+            view.take(event);
+        }
+        assert_eq!(view.objects["a/x"]["kind"], "Deployment");
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub enum DatabaseError {
     #[error("`{place}` takes no writes: {reason}")]
     #[diagnostic(code(sql::not_primary), help("{help}"))]
     NotPrimary { place: String, reason: String, help: String },
+    #[error("a query only reads: {reason}")]
+    #[diagnostic(code(sql::read_only), help("change data with `execute`"))]
+    ReadOnly { reason: String },
     #[error("the address of `{pod}` leads to the server {reached}, but the pod itself says that it is {itself}")]
     #[diagnostic(
         code(sql::wrong_cluster),
@@ -39,9 +42,9 @@ pub enum DatabaseError {
     #[error("the password of user `{user}` has a line break in it")]
     #[diagnostic(code(sql::bad_password), help("set a password of one line"))]
     BadPassword { user: String },
-    #[error("a column of `{place}` cannot be read: {reason}")]
-    #[diagnostic(code(sql::unreadable), help("cast the column to `text` in the query"))]
-    Unreadable { place: String, reason: String },
+    #[error("`{place}` cannot be asked this: {reason}")]
+    #[diagnostic(code(sql::bad_query), help("give as many parameters as the statement has; cast a column of a rare type to `text`"))]
+    BadQuery { place: String, reason: String },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cluster(#[from] ClusterError),
@@ -64,6 +67,14 @@ impl DatabaseError {
         matches!(self, DatabaseError::NotFound { .. })
     }
 
+    /// Inside a read-only transaction the refusal of a write says nothing about the server.
+    pub(super) fn while_reading(self) -> Self {
+        match self {
+            DatabaseError::NotPrimary { reason, .. } => DatabaseError::ReadOnly { reason },
+            other => other,
+        }
+    }
+
     /// Why a login failed.
     pub(super) fn of_login(error: &tokio_postgres::Error, place: &str, user: &str, database: &str) -> Self {
         match error.as_db_error() {
@@ -77,7 +88,7 @@ impl DatabaseError {
         match error.as_db_error() {
             Some(said) => refused_statement(said, place),
             None if error.is_closed() => Self::unreachable(place, "the connection broke"),
-            None => DatabaseError::Unreadable { place: place.into(), reason: chain(error) },
+            None => DatabaseError::BadQuery { place: place.into(), reason: chain(error) },
         }
     }
 }
@@ -110,9 +121,7 @@ fn refused_statement(said: &DbError, place: &str) -> DatabaseError {
     let (place, reason, state) = (place.to_owned(), in_words(said), said.code().code().to_owned());
     match *said.code() {
         SqlState::READ_ONLY_SQL_TRANSACTION => {
-            let help = "in a query: change data with `execute`. Elsewhere: a proxy sends writes to a standby, so compare `role` with \
-                        `pg_role` in `show pool_nodes` and restart it"
-                .into();
+            let help = "a proxy sends writes to a standby: compare `role` with `pg_role` in `show pool_nodes`, and restart it".into();
             DatabaseError::NotPrimary { place, reason, help }
         }
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => DatabaseError::unreachable(place, reason),

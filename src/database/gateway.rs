@@ -10,6 +10,7 @@ use crate::settings::Reach;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::{self, Display};
+use std::future::Future;
 
 /// The port of PostgreSQL itself in a member's pod, whatever the writer's is.
 pub const MEMBER_PORT: u16 = 5432;
@@ -65,18 +66,17 @@ impl<'h> Gateway<'h> {
     /// A session of the application's own user, the application's own way.
     pub async fn writer(&self, access: Unlocked<'_>) -> Result<Session> {
         let target = access.target();
-        let session = self.at_host(access, &target.login, &target.database).await?;
-        self.prove(&session, access, &target.members).await?;
-        Ok(session)
+        self.proven(access, &target.members, self.at_host(access, &target.login, &target.database)).await
     }
 
     /// A session with one member, as the strongest user that is known.
     pub async fn member(&self, access: Unlocked<'_>, pod: &PodName, database: &str) -> Result<Session> {
-        let address = Address::Pod { namespace: pod.namespace.clone(), name: pod.name.clone() };
-        let stream = reach::open(self.cluster, self.reach, &address, MEMBER_PORT).await?;
-        let session = Session::open(stream, &pod.to_string(), access.strongest(), database, &self.application).await?;
-        self.prove(&session, access, std::slice::from_ref(pod)).await?;
-        Ok(session)
+        let entering = async {
+            let address = Address::Pod { namespace: pod.namespace.clone(), name: pod.name.clone() };
+            let stream = reach::open(self.cluster, self.reach, &address, MEMBER_PORT).await?;
+            Session::open(stream, &pod.to_string(), access.strongest(), database, &self.application).await
+        };
+        self.proven(access, std::slice::from_ref(pod), entering).await
     }
 
     /// A session with the primary at its own address, as the strongest user that is known.
@@ -117,20 +117,26 @@ impl<'h> Gateway<'h> {
 
     /// Refuses a session that leads elsewhere than to what the first of `pods` that can be asked says of itself.
     /// Through the API there is no doubt.
-    async fn prove(&self, session: &Session, access: Unlocked<'_>, pods: &[PodName]) -> Result<()> {
-        if self.reach == Reach::Forward {
-            return Ok(());
+    async fn proven(&self, access: Unlocked<'_>, pods: &[PodName], entering: impl Future<Output = Result<Session>>) -> Result<Session> {
+        if self.reach == Reach::Forward || pods.is_empty() {
+            return entering.await;
         }
+        let (session, itself) = tokio::join!(entering, self.first_to_answer(access, pods));
+        let (session, (pod, itself)) = (session?, itself?);
         let reached = session.system_identifier().await?;
-        let mut unanswered = Ok(());
+        if reached == itself { Ok(session) } else { Err(DatabaseError::WrongCluster { pod, reached, itself }) }
+    }
+
+    /// What the first pod that can be asked says that it is.
+    async fn first_to_answer(&self, access: Unlocked<'_>, pods: &[PodName]) -> Result<(String, String)> {
+        let mut unanswered = DatabaseError::unreachable(access.target().title(), "it has no members");
         for pod in pods {
             match self.own_identifier(access.strongest(), access.maintenance(), pod).await {
-                Ok(itself) if itself == reached => return Ok(()),
-                Ok(itself) => return Err(DatabaseError::WrongCluster { pod: pod.to_string(), reached, itself }),
-                Err(error) => unanswered = Err(error),
+                Ok(itself) => return Ok((pod.to_string(), itself)),
+                Err(error) => unanswered = error,
             }
         }
-        unanswered
+        Err(unanswered)
     }
 
     /// The system identifier that a pod itself answers, asked through the API.

@@ -52,7 +52,7 @@ impl Session {
         self.command("BEGIN READ ONLY").await?;
         let rows = self.rows(sql, parameters).await;
         self.command("ROLLBACK").await?;
-        rows
+        rows.map_err(DatabaseError::while_reading)
     }
 
     /// The first column of the first row, null where there is none.

@@ -2,7 +2,7 @@
 //! part of a text. Where they come from is the primitives' business.
 
 use crate::script::{Fault, Pending, RhaiResultOf, host_of, swallowed, value};
-use crate::secret::Secret;
+use crate::secret::{Secret, Text};
 use miette::Diagnostic;
 use rhai::{Dynamic, Engine, NativeCallContext};
 use serde::de::Error as _;
@@ -95,6 +95,18 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
+/// An option that is a text or a secret.
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Dynamic::deserialize(deserializer)?;
+        if let Some(secret) = value.read_lock::<Secret>() {
+            return Ok(Text::Secret(secret.clone()));
+        }
+        let text = value.read_lock::<rhai::ImmutableString>().map(|text| Text::Plain(text.to_string()));
+        text.ok_or_else(|| D::Error::custom(format!("a text or a secret is expected, not {}", value::kind(&value))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,11 +153,16 @@ mod tests {
         #[derive(Debug, Deserialize)]
         struct Options {
             password: Option<Secret>,
+            stdin: Option<Text>,
         }
         let map = |script: &str| eval(script).unwrap().cast::<rhai::Map>();
         let options = value::options::<Options>(map("#{password: pw()}")).unwrap();
         assert_eq!(options.password.unwrap().reveal().unwrap(), "hunter22");
         assert!(value::options::<Options>(map("#{}")).unwrap().password.is_none());
+        let stdin = |script: &str| value::options::<Options>(map(script)).map(|options| options.stdin.unwrap());
+        assert!(matches!(stdin("#{stdin: pw()}").unwrap(), Text::Secret(_)));
+        assert!(matches!(stdin("#{stdin: \"x\"}").unwrap(), Text::Plain(text) if text == "x"));
+        assert_eq!(stdin("#{stdin: 1}").unwrap_err().message(), "option `stdin`: a text or a secret is expected, not a number");
         let message = value::options::<Options>(map("#{password: \"x\"}")).unwrap_err().message();
         assert_eq!(message, "option `password`: a secret is expected, such as sops::secret(…), not a text");
     }

@@ -11,8 +11,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::OnceCell;
 
 /// Something that can be backed up.
 pub trait Producer {
@@ -33,21 +35,42 @@ pub struct Produced {
 /// How long `pg_dump` waits for a table that somebody holds locked.
 const LOCK_WAIT: &str = "--lock-wait-timeout=60s";
 
-/// A database, dumped from its primary.
-pub struct Dump<'h> {
-    pub gateway: &'h Gateway<'h>,
-    pub access: Unlocked<'h>,
+/// A database's server: where its primary is, asked once for all that is dumped there.
+pub struct Place<'h> {
+    gateway: &'h Gateway<'h>,
+    access: Unlocked<'h>,
+    pod: OnceCell<(PodName, u16)>,
 }
 
+/// A database, dumped from its primary.
+pub struct Dump<'h>(pub Arc<Place<'h>>);
+
 /// Roles and tablespaces of a database's server.
-pub struct Globals<'h> {
-    pub gateway: &'h Gateway<'h>,
-    pub access: Unlocked<'h>,
+pub struct Globals<'h>(pub Arc<Place<'h>>);
+
+impl<'h> Place<'h> {
+    pub fn new(gateway: &'h Gateway<'h>, access: Unlocked<'h>) -> Self {
+        Self { gateway, access, pod: OnceCell::new() }
+    }
+
+    /// A session with the primary, which is asked for anew.
+    async fn session(&self) -> Result<(Session, PodName, u16), BackupError> {
+        let target = self.access.target();
+        let primary = self.gateway.primary(self.access, &target.database).await?;
+        let pod = primary.pod.ok_or_else(|| no_members(target))?;
+        Ok((primary.session, pod, primary.port))
+    }
+
+    /// The primary's pod, as it was found first.
+    async fn pod(&self) -> Result<(PodName, u16), BackupError> {
+        let find = || async { self.session().await.map(|(_, pod, port)| (pod, port)) };
+        self.pod.get_or_try_init(find).await.cloned()
+    }
 }
 
 impl Producer for Dump<'_> {
     fn title(&self) -> String {
-        format!("database {}", self.access.target().title())
+        format!("database {}", self.0.access.target().title())
     }
 
     fn start(&self) -> BoxFuture<'_, Result<Produced, BackupError>> {
@@ -57,21 +80,23 @@ impl Producer for Dump<'_> {
 
 impl Dump<'_> {
     async fn dump(&self) -> Result<Produced, BackupError> {
-        let target = self.access.target();
-        let primary = self.gateway.primary(self.access, &target.database).await?;
-        let pod = primary.pod.ok_or_else(|| no_members(target))?;
-        let (snapshot, facts) = facts(&primary.session).await?;
-        let login = self.access.strongest();
-        let words = dump_words(&login.user, primary.port, &target.database, &snapshot);
-        let (output, tool) = start(self.gateway.cluster(), &pod, &words, login.password.reveal()?, self.title()).await?;
+        let Place { gateway, access, .. } = *self.0;
+        let target = access.target();
+        let (session, pod, port) = self.0.session().await?;
+        // Fails only where it is known already.
+        let _ = self.0.pod.set((pod.clone(), port));
+        let (snapshot, facts) = facts(&session).await?;
+        let login = access.strongest();
+        let words = dump_words(&login.user, port, &target.database, &snapshot);
+        let (output, tool) = start(gateway.cluster(), &pod, &words, login.password.reveal()?, self.title()).await?;
         let content = Content::Database { cluster: cluster_name(target), database: target.database.clone(), facts };
-        Ok(Produced { content, output: Box::new(Held { output, _snapshot: primary.session }), tool: Some(tool) })
+        Ok(Produced { content, output: Box::new(Held { output, _snapshot: session }), tool: Some(tool) })
     }
 }
 
 impl Producer for Globals<'_> {
     fn title(&self) -> String {
-        format!("globals of {}", cluster_name(self.access.target()))
+        format!("globals of {}", cluster_name(self.0.access.target()))
     }
 
     fn start(&self) -> BoxFuture<'_, Result<Produced, BackupError>> {
@@ -81,13 +106,12 @@ impl Producer for Globals<'_> {
 
 impl Globals<'_> {
     async fn dump(&self) -> Result<Produced, BackupError> {
-        let target = self.access.target();
+        let target = self.0.access.target();
         let reason = "globals hold every role's password hash: only an `admin` may read them";
         let admin = target.admin.as_ref().ok_or_else(|| BackupError::BadTarget { database: target.title(), reason: reason.into() })?;
-        let primary = self.gateway.primary(self.access, &target.database).await?;
-        let pod = primary.pod.ok_or_else(|| no_members(target))?;
-        let words = globals_words(&admin.user, primary.port, &target.database);
-        let (output, tool) = start(self.gateway.cluster(), &pod, &words, admin.password.reveal()?, self.title()).await?;
+        let (pod, port) = self.0.pod().await?;
+        let words = globals_words(&admin.user, port, &target.database);
+        let (output, tool) = start(self.0.gateway.cluster(), &pod, &words, admin.password.reveal()?, self.title()).await?;
         let content = Content::Globals { cluster: cluster_name(target) };
         Ok(Produced { content, output: Box::new(output), tool: Some(tool) })
     }

@@ -2,10 +2,12 @@
 
 mod retry;
 
-use crate::script::{Pending, Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value};
+use crate::script::{
+    Fault, Pending, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value,
+};
 use miette::Diagnostic;
 use retry::{GaveUp, RetryOptions, Tries};
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, EvalAltResult, NativeCallContext, export_module, exported_module};
 use rhai::{FnPtr, Map};
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]

@@ -42,7 +42,8 @@ mod verbs {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn find(ctx: NativeCallContext, name: &str, subject: Dynamic) -> RhaiResultOf<Dynamic> {
-        read(&ctx, &[], |host| look_up(host, name, &subject))
+        let about = titled(&subject).unwrap_or_default();
+        read(&ctx, &[&about], |host| look_up(host, name, &subject))
     }
 }
 
@@ -75,20 +76,32 @@ fn identity(host: &Host, subject: &Dynamic) -> Result<String, Fault> {
 }
 
 fn keep(host: &Host, name: &str, subject: &Dynamic, fact: &Dynamic) -> Result<crate::effect::Outcome<()>, Fault> {
-    let place = place(host, name, subject)?;
-    let object = json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": place.name.name, "namespace": place.namespace, "labels": {"app.kubernetes.io/managed-by": "railrun"}},
-        "data": {"about": place.about, "run": host.run_id, "at": jiff::Timestamp::now().to_string(), "fact": value::plain(fact).to_string()},
-    });
+    let titled = titled(subject)?;
     host.change(
-        Change::new("evidence record", format!("{name} about {}", place.about)).touching(place.name.to_string()),
-        || Ok(Preview::differs(Diff::new().note(format!("kept in {}", place.name)))),
+        Change::new("evidence record", format!("{name} about {titled}")).touching(titled),
+        || {
+            let place = place(host, name, subject)?;
+            Ok::<_, Fault>(Preview::differs(Diff::new().note(format!("kept in {}", place.name))))
+        },
         |permit, _| {
+            let place = place(host, name, subject)?;
+            let object = json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": place.name.name, "namespace": place.namespace, "labels": {"app.kubernetes.io/managed-by": "railrun"}},
+                "data": {"about": place.about, "run": host.run_id, "at": jiff::Timestamp::now().to_string(), "fact": value::plain(fact).to_string()},
+            });
             let cluster = host.cluster()?;
             host.wait::<_, _, Fault>(cluster.apply(permit, &object, "railrun", true)).map(|_| ())
         },
     )
+}
+
+/// What a subject is called before it can be asked: a dry run knows by it what it would have to wait for.
+fn titled(subject: &Dynamic) -> Result<String, Fault> {
+    if is_target(subject) {
+        return Ok(target(subject.clone().cast::<Map>())?.resource());
+    }
+    Ok(value::plain(subject).to_string())
 }
 
 fn look_up(host: &Host, name: &str, subject: &Dynamic) -> Result<Value, Fault> {

@@ -10,18 +10,23 @@ use futures::stream::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
 /// Objects asked about at once.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 /// The field manager that helm writes under.
 pub const MANAGER: &str = "helm";
 
 /// What a release should consist of, and what it was made of last.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Wanted {
     pub objects: Vec<Object>,
     pub last: Vec<Object>,
     /// Server-side apply drops by itself what the last manifest had.
     pub server_side: bool,
+    /// Objects that were compared already.
+    pub known: Known,
 }
+
+/// What is to happen to objects, found before it was known that they are wanted.
+pub type Known = Vec<(Object, Fate)>;
 
 /// What differs, and the manifests of the live objects in which it does.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +36,8 @@ pub struct Found {
 }
 
 /// What is to happen to one object.
-enum Fate {
+#[derive(Clone, Debug)]
+pub enum Fate {
     Same,
     New,
     Changed(Value, Vec<Edit>),
@@ -44,8 +50,13 @@ pub async fn objects(cluster: &Cluster, release: &ReleaseName, wanted: &Wanted) 
     let home = release.namespace.as_str();
     let last = |object: &Object| wanted.last.iter().find(|last| last.is_same(object, home));
     let changes = wanted.objects.iter().map(|object| async move {
+        let known = wanted.known.iter().find(|(known, _)| known == object);
         let last = last(object).filter(|_| !wanted.server_side);
-        Ok::<_, HelmError>((object.label(home), fate(cluster, release, object, last).await?))
+        let fate = match known {
+            Some((_, fate)) => fate.clone(),
+            None => fate(cluster, release, object, last).await?,
+        };
+        Ok::<_, HelmError>((object.label(home), fate))
     });
     let dropped = wanted.last.iter().filter(|last| !wanted.objects.iter().any(|object| object.is_same(last, home)));
     let deletions =
@@ -53,6 +64,13 @@ pub async fn objects(cluster: &Cluster, release: &ReleaseName, wanted: &Wanted) 
     let mut fates: Vec<(String, Fate)> = futures::stream::iter(changes.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await?;
     fates.extend(futures::stream::iter(deletions.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect::<Vec<_>>().await?);
     Ok(fates.into_iter().fold(Found::default(), |found, (label, fate)| found.with(&label, fate)))
+}
+
+/// Compares the objects of the last manifest with the live ones while the new manifest is still being rendered: of an
+/// unchanged release nothing is left to ask then. What cannot be compared is left out.
+pub async fn look_ahead(cluster: &Cluster, release: &ReleaseName, last: &[Object]) -> Known {
+    let asked = last.iter().map(|object| async move { Some((object.clone(), fate(cluster, release, object, None).await.ok()?)) });
+    futures::stream::iter(asked.collect::<Vec<_>>()).buffered(AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
 impl Found {
@@ -78,7 +96,7 @@ async fn fate(cluster: &Cluster, release: &ReleaseName, object: &Object, last: O
     let Some(manifest) = placed(cluster, object, release).await? else { return Ok(Fate::New) };
     let Some(live) = cluster.live(&manifest).await? else { return Ok(Fate::New) };
     let refused = |error| explain(release, &label, &live, &manifest, error);
-    let mut planned = cluster.preview_apply(&manifest, MANAGER, true).await.map_err(refused)?;
+    let mut planned = tried(cluster, &manifest).await.map_err(refused)?;
     if last.is_some_and(|last| compare::take_dropped(&last.value, &manifest, &mut planned)) {
         // What was taken out may come back as the server's own default.
         planned = cluster.preview_replace(&planned).await?;
@@ -87,12 +105,23 @@ async fn fate(cluster: &Cluster, release: &ReleaseName, object: &Object, last: O
     Ok(if edits.is_empty() { Fate::Same } else { Fate::Changed(manifest, edits) })
 }
 
+/// What the API server would make of a manifest. Some that helm 3 takes, server-side apply does not.
+async fn tried(cluster: &Cluster, manifest: &Value) -> Result<Value, ClusterError> {
+    match cluster.preview_apply(manifest, MANAGER, true).await {
+        Err(ClusterError::Untyped { .. }) => cluster.preview_merge(manifest).await,
+        tried => tried,
+    }
+}
+
 /// Puts back what helm 3 leaves alone: it compares objects of custom kinds with its last manifest only, not with the
 /// live ones.
 pub async fn put_back(cluster: &Cluster, permit: &Permit, changed: &[Value]) -> Result<(), HelmError> {
     for manifest in changed {
         let Some(live) = cluster.live(manifest).await? else { continue };
-        let planned = cluster.preview_apply(manifest, MANAGER, true).await?;
+        let planned = match cluster.preview_apply(manifest, MANAGER, true).await {
+            Err(ClusterError::Untyped { .. }) => continue,
+            planned => planned?,
+        };
         if !compare::edits("", &live, &planned).is_empty() {
             cluster.apply(permit, manifest, MANAGER, true).await?;
         }
@@ -108,9 +137,7 @@ async fn farewell(cluster: &Cluster, release: &ReleaseName, object: &Object) -> 
 
 /// The manifest as helm would send it: in its namespace and with helm's own marks; `None` for a kind that the cluster does not know (yet).
 pub async fn placed(cluster: &Cluster, object: &Object, release: &ReleaseName) -> Result<Option<Value>, HelmError> {
-    let group = object.api_version.split_once('/').map(|(group, _)| group);
-    let word = group.map_or_else(|| object.kind.clone(), |group| format!("{}.{group}", object.kind));
-    let kind = match cluster.kind(&word).await {
+    let kind = match cluster.kind(&object.word()).await {
         Err(ClusterError::UnknownKind { .. }) => return Ok(None),
         kind => kind?,
     };
@@ -140,12 +167,15 @@ fn mark(manifest: &mut Value, release: &ReleaseName) {
 }
 
 fn explain(release: &ReleaseName, label: &str, live: &Value, manifest: &Value, error: ClusterError) -> HelmError {
-    match error {
+    match &error {
         ClusterError::Immutable { reason, .. } => {
-            let release = release.to_string();
-            HelmError::Immutable { release, object: label.into(), reason: immutable(live, manifest).unwrap_or(reason) }
+            let reason = immutable(live, manifest).unwrap_or_else(|| reason.clone());
+            HelmError::Immutable { release: release.to_string(), object: label.into(), reason }
         }
-        other => other.into(),
+        ClusterError::Refused { reason, .. } if !error.is_transient() => {
+            HelmError::Rejected { chart: release.to_string(), reason: format!("`{label}`: {reason}") }
+        }
+        _ => error.into(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::chart::{self, Chart};
 use crate::chart_values;
 use crate::secret::Secret;
 use crate::sops::Sops;
+use crate::yaml;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
@@ -37,20 +38,20 @@ impl Helm<'_> {
     async fn file(&self, file: &str) -> Result<Value, FileTrouble> {
         let path = self.host.files.path(file);
         let text = self.host.files.read(&path).map_err(HelmError::from)?;
-        let mut yaml: serde_yaml::Value = serde_yaml::from_str(&text).map_err(|error| FileTrouble::Content(error.to_string()))?;
-        if file.contains(".sops.") || yaml.get("sops").is_some_and(serde_yaml::Value::is_mapping) {
-            let clear = Sops::on(&self.host.process, &self.host.files).open(&path).await.map_err(HelmError::from)?;
-            clear.secrets().iter().for_each(|secret| self.host.redactor.learn(secret));
-            yaml = clear.value;
+        let layer = yaml::document(&text).map_err(FileTrouble::Content)?;
+        if !file.contains(".sops.") && !layer["sops"].is_object() {
+            return map(Ok(layer)).map_err(FileTrouble::Content);
         }
-        map(values::json(yaml)).map_err(FileTrouble::Content)
+        let clear = Sops::on(&self.host.process, &self.host.files).open(&path).await.map_err(HelmError::from)?;
+        clear.secrets().iter().for_each(|secret| self.host.redactor.learn(secret));
+        map(values::json(clear.value)).map_err(FileTrouble::Content)
     }
 
     /// One layer of a script: a map, or a text that holds one.
     fn layer(&self, given: &Given) -> Result<Result<Value, String>, HelmError> {
         let reveal = |secret: &Secret| self.host.reveal(secret).map(str::to_owned).map_err(HelmError::from);
         Ok(match given.resolve(&reveal)? {
-            Value::String(text) => serde_yaml::from_str(&text).map_err(|error| error.to_string()).and_then(|yaml| map(values::json(yaml))),
+            Value::String(text) => map(yaml::document(&text)),
             value => map(Ok(value)),
         })
     }

@@ -1,7 +1,7 @@
 //! The objects of a rendered chart, as JSON, with what matters about each. Reading only; nothing is compared here.
 
 use super::release::Hook;
-use serde::Deserialize;
+use crate::yaml;
 use serde_json::Value;
 
 /// One object that a chart renders.
@@ -27,6 +27,14 @@ impl Object {
             namespace: text(&value["metadata"]["namespace"]),
             value,
         })
+    }
+
+    /// Its kind as the cluster can tell it from namesakes: `ingress.networking.k8s.io`.
+    pub fn word(&self) -> String {
+        match self.api_version.split_once('/') {
+            Some((group, _)) => format!("{}.{group}", self.kind),
+            None => self.kind.clone(),
+        }
     }
 
     /// How reports name it: without the namespace where that is the release's own.
@@ -64,32 +72,10 @@ impl Object {
     }
 }
 
-/// The fields that hold a file's mode. Charts write them as `0755`, which Kubernetes reads by YAML 1.1 as octal and a
-/// reader of YAML 1.2 as a text.
-const MODES: [&str; 2] = ["defaultMode", "mode"];
-
-fn read_modes(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(read_modes),
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                let octal = field.as_str().filter(|text| MODES.contains(&name.as_str()) && text.starts_with('0'));
-                match octal.and_then(|text| i64::from_str_radix(text, 8).ok()) {
-                    Some(mode) => *field = Value::from(mode),
-                    None => read_modes(field),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
 /// The objects and the hooks of a rendered text, in their order. Lists are taken apart.
 pub fn parse(text: &str) -> Result<(Vec<Object>, Vec<Hook>), String> {
     let mut values = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(text) {
-        let mut value = Value::deserialize(document).map_err(|error| error.to_string())?;
-        read_modes(&mut value);
+    for value in yaml::documents(text)? {
         match value["items"].as_array() {
             Some(items) if value["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => values.extend(items.clone()),
             _ => values.push(value),
@@ -103,13 +89,6 @@ pub fn parse(text: &str) -> Result<(Vec<Object>, Vec<Hook>), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_octal_mode_is_a_number() {
-        let text = "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: a}\nspec: {volumes: [{configMap: {defaultMode: 0755}}]}\n";
-        let (objects, _) = parse(text).unwrap();
-        assert_eq!(objects[0].value["spec"]["volumes"][0]["configMap"]["defaultMode"], 493);
-    }
 
     const TEXT: &str = "---\n# Source: a\napiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: other}\n---\n\n---\n\
         apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, annotations: {helm.sh/hook: 'pre-upgrade, post-install'}}\n---\n\

@@ -2,10 +2,12 @@
 //! are fetched is the driver's business.
 
 use super::error::HelmError;
+use super::manifest::{self, Object};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use flate2::{Compression, write::GzEncoder};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt::{self, Display};
@@ -123,6 +125,15 @@ impl Record {
         }
     }
 
+    /// Its objects, without the hooks.
+    pub fn objects(&self) -> Result<Vec<Object>, HelmError> {
+        manifest::parse(&self.manifest).map(|(objects, _)| objects).map_err(|reason| HelmError::Unreadable {
+            release: format!("{}/{}", self.namespace, self.name),
+            secret: format!("sh.helm.release.v1.{}.v{}", self.name, self.version),
+            reason,
+        })
+    }
+
     pub fn updated(&self) -> Option<jiff::Timestamp> {
         self.info.last_deployed.parse().ok()
     }
@@ -155,30 +166,30 @@ impl Stored {
     }
 
     pub fn record(&self) -> Result<Record, HelmError> {
-        let json = self.json()?;
-        serde_json::from_value(json).map_err(|error| self.unreadable(&error.to_string()))
+        self.parse()
     }
 
     /// A merge patch that makes this revision `failed`, as helm itself does when it is stopped gently.
     pub fn marked_failed(&self, why: &str) -> Result<Value, HelmError> {
-        let mut json = self.json()?;
+        let mut json: Value = self.parse()?;
         json["info"]["status"] = "failed".into();
         json["info"]["description"] = why.into();
         let data = pack(&json).map_err(|error| self.unreadable(&error.to_string()))?;
         Ok(json!({"metadata": {"labels": {"status": "failed"}}, "data": {"release": data}}))
     }
 
-    fn json(&self) -> Result<Value, HelmError> {
-        unpack(self.data.as_str().unwrap_or_default()).map_err(|reason| self.unreadable(&reason))
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, HelmError> {
+        let json = unpack(self.data.as_str().unwrap_or_default()).map_err(|reason| self.unreadable(&reason))?;
+        serde_json::from_slice(&json).map_err(|error| self.unreadable(&error.to_string()))
     }
 
-    pub fn unreadable(&self, reason: &str) -> HelmError {
+    fn unreadable(&self, reason: &str) -> HelmError {
         let release = format!("{}/{}", self.namespace, self.name);
         HelmError::Unreadable { release, secret: self.secret.clone(), reason: reason.into() }
     }
 }
 
-fn unpack(data: &str) -> Result<Value, String> {
+fn unpack(data: &str) -> Result<Vec<u8>, String> {
     let decode = |text: &[u8]| STANDARD.decode(text).map_err(|error| error.to_string());
     let packed = decode(&decode(data.as_bytes())?)?;
     let mut json = Vec::new();
@@ -187,7 +198,7 @@ fn unpack(data: &str) -> Result<Value, String> {
     } else {
         json = packed;
     }
-    serde_json::from_slice(&json).map_err(|error| error.to_string())
+    Ok(json)
 }
 
 fn pack(json: &Value) -> std::io::Result<String> {
@@ -282,7 +293,7 @@ pub mod tests {
         let stored = Stored::of(&secret("g", 2, "pending-upgrade")).unwrap();
         let patch = stored.marked_failed("killed").unwrap();
         assert_eq!(patch["metadata"]["labels"]["status"], "failed");
-        let json = unpack(patch["data"]["release"].as_str().unwrap()).unwrap();
+        let json: Value = serde_json::from_slice(&unpack(patch["data"]["release"].as_str().unwrap()).unwrap()).unwrap();
         assert_eq!(
             (&json["info"]["status"], &json["info"]["description"], &json["manifest"]),
             (&json!("failed"), &json!("killed"), &json!("---\nkind: A\n"))

@@ -53,7 +53,11 @@ impl Kube<'_> {
 
 async fn in_time(pod: &PodName, command: &Command, work: impl Future<Output = Result<Executed, ClusterError>>) -> Result<Ran, KubeError> {
     let ended = tokio::time::timeout(command.timeout, work).await;
-    let late = |_| ClusterError::TimedOut { what: format!("`{}` in `{pod}` has not ended", shown(&command.words)), waited: duration::show(command.timeout), last: "it was left behind".into() };
+    let late = |_| ClusterError::TimedOut {
+        what: format!("`{}` in `{pod}` has not ended", shown(&command.words)),
+        waited: duration::show(command.timeout),
+        last: "it was left behind".into(),
+    };
     judge(pod, command, ended.map_err(late)??)
 }
 

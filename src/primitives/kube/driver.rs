@@ -113,7 +113,8 @@ impl<'h> Kube<'h> {
     }
 
     async fn wait_there(&self, name: &Name, deadline: Duration) -> Result<bool, KubeError> {
-        let judge = |objects: &[&Value]| if objects.is_empty() { Verdict::NotYet("nothing made it yet".into()) } else { Verdict::Done(true) };
+        let judge =
+            |objects: &[&Value]| if objects.is_empty() { Verdict::NotYet("nothing made it yet".into()) } else { Verdict::Done(true) };
         Ok(self.cluster.wait_until(&format!("`{name}` is not there"), Watched::one(name), deadline, judge, |_| {}).await?)
     }
 

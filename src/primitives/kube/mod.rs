@@ -194,7 +194,11 @@ mod verbs {
         let name = named(name)?;
         bind(&ctx, |host| {
             let (kube, fields) = (Kube::on(host)?, json(host, &Dynamic::from(fields))?);
-            host.change::<_, Fault>(changing("kube patch", &name), || host.wait(kube.preview_patch(&name, &fields)), |permit, _| host.wait(kube.patch(permit, &name, &fields)))
+            host.change::<_, Fault>(
+                changing("kube patch", &name),
+                || host.wait(kube.preview_patch(&name, &fields)),
+                |permit, _| host.wait(kube.patch(permit, &name, &fields)),
+            )
         })
     }
 
@@ -302,7 +306,9 @@ fn changing(verb: &'static str, name: &Name) -> Change {
     let change = Change::new(verb, name.to_string()).touching(name.to_string());
     match (&name.namespace, name.kind.as_str()) {
         (None, "namespace") => change.touching(format!("{}/", name.name)),
-        (Some(namespace), "deployment" | "statefulset" | "daemonset" | "replicaset" | "job") => change.touching(format!("{namespace}/pod/")),
+        (Some(namespace), "deployment" | "statefulset" | "daemonset" | "replicaset" | "job") => {
+            change.touching(format!("{namespace}/pod/"))
+        }
         _ => change,
     }
 }
@@ -338,16 +344,28 @@ fn applied(ctx: &NativeCallContext, object: Dynamic) -> RhaiResultOf<Dynamic> {
         let (kind, name) = (text(&object["kind"]).unwrap_or_default(), text(&object["metadata"]["name"]).unwrap_or_default());
         let name = Name { namespace: text(&object["metadata"]["namespace"]), kind: kind.to_lowercase(), name };
         let kube = Kube::on(host)?;
-        host.change::<_, Fault>(changing("kube apply", &name), || host.wait(kube.preview_apply(&object)), |permit, _| host.wait(kube.apply(permit, &object)))
+        host.change::<_, Fault>(
+            changing("kube apply", &name),
+            || host.wait(kube.preview_apply(&object)),
+            |permit, _| host.wait(kube.apply(permit, &object)),
+        )
     })
 }
 
 fn scaled(ctx: &NativeCallContext, name: &str, replicas: i64, options: Map) -> RhaiResultOf<Dynamic> {
     let name = named(name)?;
     bind(ctx, |host| {
-        let to = u64::try_from(replicas).map_err(|_| KubeError::Unknown { option: "replicas", given: replicas.to_string(), known: "0, 1, 2 …" })?;
+        let to = u64::try_from(replicas).map_err(|_| KubeError::Unknown {
+            option: "replicas",
+            given: replicas.to_string(),
+            known: "0, 1, 2 …",
+        })?;
         let (kube, options): (_, ScaleOptions) = (Kube::on(host)?, value::options(options)?);
-        let outcome = host.change::<_, Fault>(changing("kube scale", &name), || host.wait(kube.preview_scale(&name, to, &options)), |permit, _| host.wait(kube.scale(permit, &name, to, &options)))?;
+        let outcome = host.change::<_, Fault>(
+            changing("kube scale", &name),
+            || host.wait(kube.preview_scale(&name, to, &options)),
+            |permit, _| host.wait(kube.scale(permit, &name, to, &options)),
+        )?;
         if options.wait.unwrap_or(true) && !host.dry_run() {
             host.wait::<_, _, Fault>(kube.settle(&name, to, timeout(options.timeout)))?;
         }
@@ -359,7 +377,11 @@ fn deleted(ctx: &NativeCallContext, name: &str, options: Map) -> RhaiResultOf<Dy
     let name = named(name)?;
     bind(ctx, |host| {
         let (kube, options): (_, SettleOptions) = (Kube::on(host)?, value::options(options)?);
-        host.change::<_, Fault>(changing("kube delete", &name), || host.wait(kube.preview_delete(&name)), |permit, _| host.wait(kube.delete(permit, &name, &options)))
+        host.change::<_, Fault>(
+            changing("kube delete", &name),
+            || host.wait(kube.preview_delete(&name)),
+            |permit, _| host.wait(kube.delete(permit, &name, &options)),
+        )
     })
 }
 
@@ -368,7 +390,11 @@ fn restarted(ctx: &NativeCallContext, name: &str, options: Map) -> RhaiResultOf<
     bind(ctx, |host| {
         let (kube, options): (_, SettleOptions) = (Kube::on(host)?, value::options(options)?);
         let by = host.step().map_or_else(|| host.run_id.clone(), |step| format!("{}/{}", host.run_id, step.index));
-        let outcome = host.change::<_, Fault>(changing("kube restart", &name), || host.wait(kube.preview_restart(&name)), |permit, _| host.wait(kube.restart(permit, &name, &by)))?;
+        let outcome = host.change::<_, Fault>(
+            changing("kube restart", &name),
+            || host.wait(kube.preview_restart(&name)),
+            |permit, _| host.wait(kube.restart(permit, &name, &by)),
+        )?;
         if options.wait.unwrap_or(true) && !host.dry_run() {
             host.wait::<_, _, Fault>(kube.wait_ready(std::slice::from_ref(&name), timeout(options.timeout)))?;
         }
@@ -403,7 +429,11 @@ fn executed(ctx: &NativeCallContext, pod: &str, words: Array, options: Map) -> R
 fn command(host: &Host, words: Array, options: &ExecOptions) -> Result<Command, Fault> {
     let words = words.into_iter().map(|word| {
         let kind = value::kind(&word);
-        word.into_string().map_err(|_| KubeError::Unknown { option: "command", given: kind, known: "texts; a secret goes in through `stdin`" })
+        word.into_string().map_err(|_| KubeError::Unknown {
+            option: "command",
+            given: kind,
+            known: "texts; a secret goes in through `stdin`",
+        })
     });
     let words = words.collect::<Result<Vec<_>, _>>()?;
     Ok(Command { words, stdin: stdin(host, &options.stdin)?, may_fail: options.may_fail, timeout: timeout(options.timeout) })

@@ -56,7 +56,8 @@ fn wanted_note(live: &Value, to: u64, note: &BTreeMap<String, String>) -> BTreeM
     if to > 0 {
         return there.map(|(key, _)| (key.clone(), None)).collect();
     }
-    let mut wanted: BTreeMap<String, Option<String>> = note.iter().map(|(key, value)| (format!("{NOTE}{key}"), Some(value.clone()))).collect();
+    let mut wanted: BTreeMap<String, Option<String>> =
+        note.iter().map(|(key, value)| (format!("{NOTE}{key}"), Some(value.clone()))).collect();
     let from = replicas(live);
     if from > 0 && !note.is_empty() {
         wanted.insert(format!("{NOTE}replicas"), Some(from.to_string()));
@@ -105,7 +106,11 @@ impl Kube<'_> {
         let pods = KindName { namespace: name.namespace.clone(), kind: "pod".into() };
         let left = |pods: &[&Value]| match pods {
             [] => Verdict::Done(()),
-            [pod, ..] => Verdict::NotYet(format!("{} left, `{}` among them", count(pods.len()), pod["metadata"]["name"].as_str().unwrap_or_default())),
+            [pod, ..] => Verdict::NotYet(format!(
+                "{} left, `{}` among them",
+                count(pods.len()),
+                pod["metadata"]["name"].as_str().unwrap_or_default()
+            )),
         };
         let said = |reason: &str| self.host.events.note(format!("{name}: {reason}"));
         let Some(labels) = selector(&live) else { return Ok(()) };
@@ -133,7 +138,10 @@ mod tests {
     #[test]
     fn stopping_writes_down_who_and_from_how_many() {
         let (patch, diff) = change(&workload(2, json!({"a": "b"})), 0, &note()).unwrap();
-        assert_eq!(patch, json!({"metadata": {"annotations": {"railrun.dev/stopped-by": "T02", "railrun.dev/stopped-replicas": "2"}}, "spec": {"replicas": 0}}));
+        assert_eq!(
+            patch,
+            json!({"metadata": {"annotations": {"railrun.dev/stopped-by": "T02", "railrun.dev/stopped-replicas": "2"}}, "spec": {"replicas": 0}})
+        );
         assert_eq!(diff.edits.len(), 3);
     }
 

@@ -1,8 +1,9 @@
 //! A connection that a script holds: opened when it is asked for, and again when it has broken since.
 
-use super::driver::SqlError;
+use super::driver::{ANSWER, SqlError, within};
 use crate::cluster::PodName;
 use crate::database::{DatabaseError, Gateway, Session, Target, Unlocked};
+use crate::duration::Span;
 use crate::host::Host;
 use serde::Deserialize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,8 @@ pub struct ConnectOptions {
     pub admin: bool,
     /// To this pod.
     pub member: Option<String>,
+    /// How long one statement may take; 5 minutes where it is left out.
+    pub timeout: Option<Span>,
 }
 
 #[derive(Clone)]
@@ -37,15 +40,19 @@ impl Connection {
         let access = self.target.unlock(host)?;
         let gateway = Gateway::on(host)?;
         let open = self.taken().filter(|session| !session.is_closed());
-        let (session, result) = host.wait::<_, SqlError, SqlError>(async {
+        let limit = self.options.timeout.map_or(ANSWER, |timeout| timeout.0);
+        let (session, result) = host.wait::<_, SqlError, SqlError>(within("a statement", limit, async {
             let session = match open {
                 Some(session) => session,
                 None => self.enter(&gateway, access).await?,
             };
             let result = work(&session).await;
             Ok((session, result))
-        })?;
-        if matches!(result, Ok(_) | Err(DatabaseError::QueryFailed { .. } | DatabaseError::NotPrimary { .. })) {
+        }))?;
+        if matches!(
+            result,
+            Ok(_) | Err(DatabaseError::QueryFailed { .. } | DatabaseError::BadQuery { .. } | DatabaseError::ReadOnly { .. })
+        ) {
             *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         }
         Ok(result?)

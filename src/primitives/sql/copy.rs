@@ -3,20 +3,22 @@
 
 use super::certificate::Certificate;
 use super::database;
-use super::driver::{Server, SqlError};
+use super::driver::{Server, SqlError, WHOLE, within};
 use super::mark::Mark;
 use super::measure::{Hash, measure};
-use super::state::{Owners, Reason, State, reasons};
+use super::room::too_small;
+use super::state::{Owners, Reason, State, not_empty, reasons, unfit_source};
 use super::transfer::{LOCK, Transfer};
 use super::writers::writers;
 use crate::database::{Identity, Primary, Session, quote_name, quote_text};
-use crate::duration::{Span, show};
+use crate::duration::Span;
 use crate::effect::{Diff, Permit, Preview};
 use crate::event::Events;
 use crate::host::Host;
 use serde::Deserialize;
 use serde_json::Value;
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -27,7 +29,8 @@ pub struct CopyOptions {
     pub timeout: Option<Span>,
 }
 
-const TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+/// How often progress is told.
+const TELL: Duration = Duration::from_millis(200);
 /// How long a copy that was interrupted a moment ago may take to let go of its lock.
 const LET_GO: Duration = Duration::from_secs(10);
 
@@ -54,9 +57,7 @@ impl<'c> Copy<'c> {
     pub async fn preview(&self) -> Result<Preview<Certificate>, SqlError> {
         let source = State::of(&self.source).await?;
         let target = match (State::of(&self.target).await, &self.expected) {
-            (Err(_), Some(step)) => {
-                return Ok(Preview::differs(self.summary(&source).note(format!("what the target holds is known after {step}"))));
-            }
+            (Err(_), Some(step)) => return self.foresee(&source, step).await,
             (target, _) => target?,
         };
         if let Some(certificate) = self.still_equal(&source, &target).await? {
@@ -66,41 +67,53 @@ impl<'c> Copy<'c> {
         if !reasons.is_empty() && !self.may_hold_then {
             return Err(self.refuse(&reasons));
         }
-        let diff = reasons
-            .iter()
-            .fold(self.summary(&source), |diff, Reason { must, but }| diff.note(format!("must hold then: {must} (now: {but})")));
-        Ok(Preview::differs(if target.holds.is_empty() { diff } else { diff.note("drops what an unfinished copy left there") }))
+        let diff = must_hold(self.summary(&source), &reasons);
+        Ok(Preview::differs(if target.is_leftover() { diff.note("drops what an unfinished copy left there") } else { diff }))
+    }
+
+    /// What can be said while the target is not there yet.
+    async fn foresee(&self, source: &State, step: &str) -> Result<Preview<Certificate>, SqlError> {
+        let mut reasons = unfit_source(source);
+        reasons.extend(self.writers().await?);
+        let diff = must_hold(self.summary(source), &reasons);
+        Ok(Preview::differs(diff.note(format!("what the target holds is known after {step}"))))
     }
 
     pub async fn apply(&self, permit: &Permit) -> Result<Certificate, SqlError> {
-        let limit = self.options.timeout.map_or(TIMEOUT, |timeout| timeout.0);
-        let title = self.target.target().title();
-        let late = |_| SqlError::TimedOut { what: format!("sql copy {title}"), limit: show(limit) };
-        tokio::time::timeout(limit, self.run(permit)).await.map_err(late)?
+        let limit = self.options.timeout.map_or(WHOLE, |timeout| timeout.0);
+        within(&format!("the copy to `{}`", self.target.target().title()), limit, self.run(permit)).await
     }
 
     async fn run(&self, permit: &Permit) -> Result<Certificate, SqlError> {
-        let (source, target) = (State::of(&self.source).await?, State::of(&self.target).await?);
+        let source = State::of(&self.source).await?;
         let from = source.identity.clone().ok_or_else(|| self.source.not_understood("it has no identity"))?;
         let inside = self.target.inside().await?;
         self.lock(&inside.session).await?;
+        let target = State::of(&self.target).await?;
+        if let Some(reason) = not_empty(&target) {
+            return Err(self.refuse(&[reason]));
+        }
         let anew;
-        let held = if target.holds.is_empty() {
-            inside
-        } else {
+        let held = if target.is_leftover() {
             anew = self.empty(permit, &from, target.comment.as_deref()).await?;
             self.lock(&anew.session).await?;
             &anew
+        } else {
+            inside
         };
         self.mark(permit, &held.session, &Mark::incomplete(&from)).await?;
-        let owners = self.owners();
-        let transfer = Transfer { source: &self.source, target: &self.target, held, owners, major: target.major(), size: source.size };
-        transfer.run(permit, &self.events).await?;
+        self.transfer(held, &source, &target).run(permit, &self.events).await?;
         held.session.execute(permit, "ANALYZE", &[]).await?;
-        let certificate =
-            certify(&self.source, &self.source.inside().await?.session, &self.target, &held.session, hash(&source, &target), &self.events)
-                .await?;
+        let certificate = self.certify(&held.session, hash(&source, &target)).await?;
         self.proven(permit, held, certificate).await
+    }
+
+    fn transfer<'a>(&'a self, held: &'a Primary, source: &State, target: &State) -> Transfer<'a> {
+        Transfer { source: &self.source, target: &self.target, held, owners: self.owners(), major: target.major(), size: source.size }
+    }
+
+    async fn certify(&self, to: &Session, hash: Hash) -> Result<Certificate, SqlError> {
+        certify(&self.source, &self.source.inside().await?.session, &self.target, to, hash, &self.events).await
     }
 
     async fn proven(&self, permit: &Permit, held: &Primary, certificate: Certificate) -> Result<Certificate, SqlError> {
@@ -124,18 +137,22 @@ impl<'c> Copy<'c> {
     }
 
     async fn reasons(&self, source: &State, target: &State) -> Result<Vec<Reason>, SqlError> {
-        let users = [self.source.target(), self.target.target()].map(|side| side.login.user.as_str());
-        let mut found = reasons(source, target, self.owners(), users);
-        if !self.options.allow_writers {
-            found.extend(writers(&self.source.inside().await?.session).await?);
-        }
+        let inside = self.target.inside().await?;
         if self.target.target().admin.is_none() {
             return Err(SqlError::NoAdmin { target: self.target.target().title() });
         }
-        if self.target.inside().await?.pod.is_none() {
+        if inside.pod.is_none() {
             return Err(SqlError::NoMembers { target: self.target.target().title() });
         }
+        let users = [self.source.target(), self.target.target()].map(|side| side.login.user.as_str());
+        let mut found = reasons(source, target, self.owners(), users);
+        found.extend(too_small(&self.target.gateway, inside, source.size).await);
+        found.extend(self.writers().await?);
         Ok(found)
+    }
+
+    async fn writers(&self) -> Result<Option<Reason>, SqlError> {
+        if self.options.allow_writers { Ok(None) } else { writers(&self.source.inside().await?.session).await }
     }
 
     fn refuse(&self, reasons: &[Reason]) -> SqlError {
@@ -184,6 +201,10 @@ impl<'c> Copy<'c> {
     }
 }
 
+fn must_hold(diff: Diff, reasons: &[Reason]) -> Diff {
+    reasons.iter().fold(diff, |diff, Reason { must, but }| diff.note(format!("must hold then: {must} (now: {but})")))
+}
+
 fn comment_on(database: &str, text: &str) -> String {
     format!("COMMENT ON DATABASE {} IS {}", quote_name(database), quote_text(text))
 }
@@ -226,7 +247,13 @@ async fn certify(
     events: &Events,
 ) -> Result<Certificate, SqlError> {
     let what = format!("compare {}", target.target().title());
-    let told = |done, all| events.progress(&what, done, Some(all), "tables");
+    let told = Cell::new(Instant::now());
+    let told = |done, all| {
+        if done == all || told.get().elapsed() >= TELL {
+            told.set(Instant::now());
+            events.progress(&what, done, Some(all), "tables");
+        }
+    };
     let (source, target) = tokio::try_join!(
         measure(from, &source.target().login.user, hash, &|_, _| {}),
         measure(to, &target.target().login.user, hash, &told),

@@ -3,11 +3,14 @@
 
 use crate::cluster::ClusterError;
 use crate::database::{DatabaseError, Gateway, Member, Primary, Role as MemberRole, Target, Unlocked};
+use crate::duration::show;
 use crate::effect::Interrupted;
 use crate::host::Host;
 use crate::secret::SecretError;
 use miette::Diagnostic;
 use serde::Serialize;
+use std::future::Future;
+use std::time::Duration;
 use tokio::sync::OnceCell;
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
@@ -31,7 +34,7 @@ pub enum SqlError {
     #[diagnostic(code(sql::cannot_change), help("this cannot be changed in place: choose another name, or copy it into a new one"))]
     CannotChange { target: String, what: &'static str, has: String, wanted: String },
     #[error("will not copy `{from}` to `{to}`:{}", listed(reasons))]
-    #[diagnostic(code(sql::copy_refused), help("nothing was touched; see `railrun docs sql::copy` for each reason"))]
+    #[diagnostic(code(sql::copy_refused), help("nothing was touched; make each of these hold, then run it again"))]
     CopyRefused { from: String, to: String, reasons: Vec<String> },
     #[error("the copy of `{from}` to `{to}` failed: {reason}")]
     #[diagnostic(code(sql::copy_failed), help("the target is marked as incomplete: the same command drops what is in it and copies again"))]
@@ -42,25 +45,34 @@ pub enum SqlError {
     #[error("another run is copying into `{target}`")]
     #[diagnostic(code(sql::copy_under_way), help("wait for it to end"))]
     UnderWay { target: String },
-    #[error("`{what}` took longer than {limit}")]
+    #[error("{what} took longer than {limit}")]
     #[diagnostic(code(sql::timed_out), help("raise its `timeout`"))]
     TimedOut { what: String, limit: String },
     #[error("the answer of `{target}` is not understood: {reason}")]
-    #[diagnostic(code(sql::not_understood), help("PostgreSQL 11 to 18 are known"))]
+    #[diagnostic(code(sql::not_understood), help("PostgreSQL 12 to 18 are known"))]
     NotUnderstood { target: String, reason: String },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Interrupted(#[from] Interrupted),
 }
 
-/// At most five lines, each on its own, and how many more there are.
+/// How long an answer may take.
+pub const ANSWER: Duration = Duration::from_secs(300);
+/// How long work on all of a database may take.
+pub const WHOLE: Duration = Duration::from_secs(6 * 3600);
+
+/// Waits no longer than `limit`.
+pub async fn within<T>(what: &str, limit: Duration, work: impl Future<Output = Result<T, SqlError>>) -> Result<T, SqlError> {
+    let late = |_| SqlError::TimedOut { what: what.to_owned(), limit: show(limit) };
+    tokio::time::timeout(limit, work).await.map_err(late)?
+}
+
+/// At most eight lines, each on its own, and how many more there are.
 fn listed(items: &[String]) -> String {
     const SHOWN: usize = 8;
-    let mut text: String = items.iter().take(SHOWN).map(|item| format!("\n  - {item}")).collect();
-    if items.len() > SHOWN {
-        text += &format!("\n  - and {} more", items.len() - SHOWN);
-    }
-    text
+    let more = items.len().checked_sub(SHOWN + 1).map(|more| format!("and {} more", more + 1));
+    let lines = items.iter().take(SHOWN).cloned().chain(more);
+    lines.fold(String::new(), |text, line| text + "\n  - " + line.as_str())
 }
 
 /// How the members of a server are, counted and one by one.

@@ -9,6 +9,7 @@ mod driver;
 mod mark;
 mod measure;
 mod role;
+mod room;
 mod state;
 mod structure;
 mod transfer;
@@ -24,12 +25,14 @@ use crate::secret::Secret;
 use connection::{ConnectOptions, Connection};
 use copy::{Copy, CopyOptions};
 use database::{DatabaseOptions, Owned};
-use driver::{Server, SqlError};
+use driver::{ANSWER, Server, SqlError, WHOLE, within};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 use role::{Role, RoleOptions};
 use serde::Serialize;
 use std::cell::OnceCell;
+use std::future::Future;
+use std::time::Duration;
 
 #[export_module]
 mod verbs {
@@ -123,7 +126,7 @@ mod verbs {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn members(ctx: NativeCallContext, database: Map) -> RhaiResultOf<Dynamic> {
-        super::reading(&ctx, database, |host, target| host.wait::<_, SqlError, _>(Server::on(host, target)?.membership()))
+        super::reading(&ctx, database, |host, target| wait(host, ANSWER, Server::on(host, target)?.membership()))
     }
 
     /// How a database stores and orders text, in the words that `sql::database` takes.
@@ -133,7 +136,7 @@ mod verbs {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn locale(ctx: NativeCallContext, database: Map) -> RhaiResultOf<Dynamic> {
-        super::reading(&ctx, database, |host, target| host.wait::<_, SqlError, _>(Server::on(host, target)?.locale()))
+        super::reading(&ctx, database, |host, target| wait(host, ANSWER, Server::on(host, target)?.locale()))
     }
 
     /// Holds two databases against each other: rows, contents, sequences, structure, owners, locale, extensions.
@@ -155,7 +158,7 @@ mod verbs {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn certificate(ctx: NativeCallContext, database: Map) -> RhaiResultOf<Dynamic> {
-        super::reading(&ctx, database, |host, target| host.wait::<_, SqlError, _>(Server::on(host, target)?.mark()))
+        super::reading(&ctx, database, |host, target| wait(host, ANSWER, Server::on(host, target)?.mark()))
     }
 
     /// Copies a database into an empty one and proves that both are equal; the answer is the certificate.
@@ -319,6 +322,7 @@ fn role_set(ctx: &NativeCallContext, database: Map, options: Map) -> RhaiResultO
         let open = || Ok((Server::on(host, &target)?, Role { name: name.clone(), password: host.reveal(&password)?.to_owned() }));
         changing(
             host,
+            ANSWER,
             change.resting_on(target.grounds()),
             open,
             async |(server, role)| role.preview(server).await,
@@ -335,6 +339,7 @@ fn database_set(ctx: &NativeCallContext, database: Map, options: Map) -> RhaiRes
         let open = || Server::on(host, &target);
         changing(
             host,
+            ANSWER,
             change.resting_on(target.grounds()),
             open,
             async |server| owned.preview(server).await,
@@ -349,7 +354,7 @@ fn compared(ctx: &NativeCallContext, source: Map, target_map: Map) -> RhaiResult
     read(ctx, &texts(&about), |host| {
         let (source, target) = sides?;
         let (source, target) = (Server::on(host, &source)?, Server::on(host, &target)?);
-        host.wait::<_, SqlError, Fault>(copy::compare(&source, &target, &host.events))
+        wait(host, WHOLE, copy::compare(&source, &target, &host.events))
     })
 }
 
@@ -363,13 +368,14 @@ fn copied(ctx: &NativeCallContext, source: Map, target_map: Map, options: Map) -
             let (source, target) = (Server::on(host, &source)?, Server::on(host, &target)?);
             Ok(Copy::new(host, source, target, options.clone()))
         };
-        changing(host, what, open, async |copy| copy.preview().await, async |permit, copy| copy.apply(permit).await)
+        changing(host, WHOLE, what, open, async |copy| copy.preview().await, async |permit, copy| copy.apply(permit).await)
     })
 }
 
 /// Makes a change, or shows it, with what `open` opened at the first need: what a dry run cannot open yet is pending.
 fn changing<S, T>(
     host: &Host,
+    limit: Duration,
     change: Change,
     open: impl Fn() -> Result<S, SqlError>,
     preview: impl AsyncFn(&S) -> Result<Preview<T>, SqlError>,
@@ -377,9 +383,9 @@ fn changing<S, T>(
 ) -> Result<Outcome<T>, Fault> {
     let opened = OnceCell::new();
     let open = || opened.get_or_init(&open).as_ref().map_err(|error| Fault::from(error.clone()));
-    host.change(
-        change,
-        || host.wait::<_, SqlError, Fault>(preview(open()?)),
-        |permit, _| host.wait::<_, SqlError, Fault>(apply(permit, open()?)),
-    )
+    host.change(change, || wait(host, limit, preview(open()?)), |permit, _| wait(host, limit, apply(permit, open()?)))
+}
+
+fn wait<T>(host: &Host, limit: Duration, work: impl Future<Output = Result<T, SqlError>>) -> Result<T, Fault> {
+    host.wait(within("an answer of the database", limit, work))
 }

@@ -48,6 +48,7 @@ SELECT current_setting('server_version_num')::int AS version,
     (SELECT count(*) FROM pg_class c JOIN own ON own.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')) AS tables,
     (SELECT json_agg(name) FROM (
         SELECT format('%I.%I', own.nspname, c.relname) AS name FROM pg_class c JOIN own ON own.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
         UNION ALL SELECT format('%I.%I()', own.nspname, p.proname) FROM pg_proc p JOIN own ON own.oid = p.pronamespace
         UNION ALL SELECT format('type %I.%I', own.nspname, t.typname) FROM pg_type t JOIN own ON own.oid = t.typnamespace WHERE t.typtype IN ('e', 'd')
         UNION ALL SELECT format('schema %I', own.nspname) FROM own WHERE own.nspname <> 'public'
@@ -60,7 +61,8 @@ SELECT current_setting('server_version_num')::int AS version,
         WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.refclassid = 'pg_authid'::regclass) AS mentioned,
     (SELECT json_agg(rolname) FROM pg_roles) AS roles,
     (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared,
-    (SELECT json_agg(ftrelid::regclass::text) FROM pg_foreign_table) AS foreign_tables
+    (SELECT json_agg(format('%I.%I', own.nspname, c.relname)) FROM pg_class c JOIN own ON own.oid = c.relnamespace
+        WHERE c.relkind = 'f') AS foreign_tables
 FROM (SELECT 1) AS once";
 
 const OWN: &str = "WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')";
@@ -78,6 +80,11 @@ impl State {
 
     pub fn mark(&self) -> Option<Mark> {
         Mark::find(self.comment.as_deref())
+    }
+
+    /// Whether it holds what an unfinished copy left.
+    pub fn is_leftover(&self) -> bool {
+        !self.holds.is_empty() && matches!(self.mark(), Some(Mark::Incomplete { .. }))
     }
 
     pub fn major(&self) -> u32 {
@@ -130,7 +137,8 @@ pub fn reasons(source: &State, target: &State, owners: Owners, users: [&str; 2])
     reasons
 }
 
-fn unfit_source(source: &State) -> Vec<Reason> {
+/// What is wrong with the source whatever the target is.
+pub fn unfit_source(source: &State) -> Vec<Reason> {
     let prepared = (source.prepared > 0).then(|| reason("no prepared transactions on the source", source.prepared.to_string()));
     let foreign = (!source.foreign_tables.is_empty()).then(|| reason("no foreign tables in the source", source.foreign_tables.join(", ")));
     prepared.into_iter().chain(foreign).collect()
@@ -152,14 +160,14 @@ fn missing_at_target(source: &State, target: &State, owners: Owners, [from, to]:
 }
 
 /// A target that an unfinished copy left may hold anything: it is dropped.
-fn not_empty(target: &State) -> Option<Reason> {
-    if target.holds.is_empty() || matches!(target.mark(), Some(Mark::Incomplete { .. })) {
+pub fn not_empty(target: &State) -> Option<Reason> {
+    if target.holds.is_empty() || target.is_leftover() {
         return None;
     }
     let held = target.holds.join(", ");
     Some(match target.mark() {
         Some(Mark::Certified { from, .. }) => {
-            reason("the target is empty", format!("it was copied from {from} and is not equal to the source any more ({held}, …)"))
+            reason("the target is empty", format!("it holds a copy of {from} that is not equal to this source ({held}, …)"))
         }
         _ => reason("the target is empty", format!("it holds {held}, …")),
     })
@@ -230,7 +238,7 @@ mod tests {
         target.comment = Some("railrun: incomplete copy from 1/gitea#1".into());
         assert!(said(&state(1), &target, Owners::Kept).is_empty());
         target.comment = Some("railrun: certified ab from 1/gitea#1".into());
-        assert!(said(&state(1), &target, Owners::Kept)[0].contains("not equal to the source any more"));
+        assert!(said(&state(1), &target, Owners::Kept)[0].contains("a copy of 1/gitea#1 that is not equal"));
     }
 
     #[test]

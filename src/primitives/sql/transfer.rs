@@ -3,7 +3,7 @@
 
 use super::driver::{Server, SqlError};
 use super::state::Owners;
-use crate::database::{Login, Primary};
+use crate::database::{DatabaseError, Login, Primary};
 use crate::effect::Permit;
 use crate::event::Events;
 use std::time::Duration;
@@ -21,11 +21,12 @@ set -m -o pipefail
 IFS= read -r from; IFS= read -r to
 export PGCONNECT_TIMEOUT=5 PGAPPNAME="$7"
 copy() {
-    PGPASSWORD=$from pg_dump -w -h "$1" -p "$2" -U "$3" -d "$4" -Fc -Z0 $9 |
-        PGPASSWORD=$to PGOPTIONS="$8" pg_restore -w -h 127.0.0.1 -p 5432 -U "$5" -d "$6" --single-transaction --exit-on-error ${10}
+    PGPASSWORD=$from pg_dump -w -h "$1" -p "$2" -U "$3" -d "$4" -Fc -Z0 ${9:+--no-owner --no-acl} |
+        PGPASSWORD=$to PGOPTIONS="$8" pg_restore -w -h 127.0.0.1 -p 5432 -U "$5" -d "$6" --single-transaction --exit-on-error \
+            ${9:+--no-owner --no-acl} ${9:+"--role=$9"}
 }
 copy "$@" < /dev/null & copying=$!
-{ PGPASSWORD=$to psql -w -h 127.0.0.1 -p 5432 -U "$5" -d "$6" -Xqc "SELECT pg_advisory_lock(${11})"
+{ PGPASSWORD=$to psql -w -h 127.0.0.1 -p 5432 -U "$5" -d "$6" -Xqc "SELECT pg_advisory_lock(${10})"
   kill -TERM -- -$copying; } > /dev/null 2>&1 < /dev/null & watching=$!
 wait $copying; ended=$?
 kill -TERM -- -$watching 2> /dev/null
@@ -54,41 +55,41 @@ impl Transfer<'_> {
         let stdin = format!("{}\n{}\n", from.password.reveal()?, to.password.reveal()?);
         let moving = self.target.gateway.cluster().exec(permit, pod, &command, stdin.as_bytes());
         let moved = tokio::select! {
-            moved = moving => moved?,
-            failed = self.tell(events) => return Err(failed),
+            moved = moving => moved.map_err(|error| self.failed(error.to_string()))?,
+            lost = self.tell(events) => return Err(self.failed(lost.to_string())),
         };
         match moved.status {
             0 => Ok(()),
-            status => Err(self.failed(status, &moved.stderr)),
+            status => Err(self.failed(in_words(status, &moved.stderr))),
         }
     }
 
     fn command(&self, source: &Primary, from: &Login, to: &Login) -> Vec<String> {
-        let (dump, restore) = match self.owners {
-            Owners::Kept => ("", String::new()),
-            Owners::Given => ("--no-owner --no-acl", format!("--no-owner --no-acl --role={}", self.target.target().login.user)),
+        let role = match self.owners {
+            Owners::Kept => "",
+            Owners::Given => &self.target.target().login.user,
         };
         let notice = if self.major >= 14 { "-c client_connection_check_interval=1000" } else { "" };
         let words = ["bash", "-c", SCRIPT, "bash", &source.address, &source.port.to_string(), &from.user, &self.source.target().database];
-        let more = [&to.user, &self.target.target().database, self.target.gateway.application(), notice, dump, &restore, &LOCK.to_string()];
+        let more = [&to.user, &self.target.target().database, self.target.gateway.application(), notice, role, &LOCK.to_string()];
         words.into_iter().chain(more).map(str::to_owned).collect()
     }
 
     /// Says how far it is until it is dropped; ends only if the session that holds the lock does.
-    async fn tell(&self, events: &Events) -> SqlError {
+    async fn tell(&self, events: &Events) -> DatabaseError {
         let what = format!("copy {}", self.target.target().title());
         loop {
             tokio::time::sleep(TICK).await;
             match self.held.session.value("SELECT pg_database_size(current_database())", &[]).await {
                 Ok(size) => events.progress(&what, size.as_u64().unwrap_or_default().min(self.size), Some(self.size), "bytes"),
-                Err(error) => return error.into(),
+                Err(error) => return error,
             }
         }
     }
 
-    fn failed(&self, status: i32, said: &str) -> SqlError {
+    fn failed(&self, reason: String) -> SqlError {
         let (from, to) = (self.source.target().title(), self.target.target().title());
-        SqlError::CopyFailed { from, to, reason: in_words(status, said) }
+        SqlError::CopyFailed { from, to, reason }
     }
 }
 

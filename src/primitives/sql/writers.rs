@@ -17,6 +17,7 @@ const ACTIVE: &str = "
 SELECT coalesce(usename::text, '') AS user, application_name AS application, count(*) AS sessions
 FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name NOT LIKE 'railrun %'
+    AND application_name NOT IN ('pg_dump', 'pg_dumpall', 'pg_basebackup')
     AND (state <> 'idle' OR state_change > clock_timestamp() - $1::int * interval '1 millisecond')
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2";
 
