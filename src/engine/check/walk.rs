@@ -270,10 +270,10 @@ impl<'a> Walker<'a> {
 
     fn closure(&mut self, function: &'a Function, captures: usize, position: Position, handed_to: Option<Handed<'a>>) {
         let def = &*function.def;
-        let captured = def.params.iter().take(captures).map(|name| (name.as_str(), self.find(name))).collect();
+        let names = def.params.iter().take(captures).map(|name| (name.as_str(), self.find(name))).collect();
         let index = self.facts.closures.len();
         let arity = def.params.len() - captures;
-        self.facts.closures.push(Closure { position, captured, arity, handed_to, site: self.site });
+        self.facts.closures.push(Closure { position, captured: names, arity, handed_to, site: self.site });
         let outside = self.site;
         self.site = Site { closure: Some(index), becomes: Use::Taken, ..outside };
         let depth = self.scope.len();

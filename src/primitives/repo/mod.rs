@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind, host_of, read as look, read_value, value};
 use commit::Request;
 use driver::{Checkout, Repo};
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, ImmutableString};
 
 /// The branch for commits, where `repo.branch` is not set.

@@ -9,7 +9,7 @@ use crate::sops::{Clear, Key, Part};
 use driver::Vault;
 use generate::GenerateOptions;
 use rhai::Map;
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use serde_yaml::Value;
 
 #[export_module]
