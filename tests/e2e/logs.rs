@@ -80,7 +80,8 @@ fn dav_write(line: &str) -> Option<String> {
     let entry: Value = serde_json::from_str(line).ok()?;
     let method = entry["method"].as_str()?;
     let railrun = entry["agent"].as_str().is_some_and(|agent| agent.contains("railrun"));
-    (railrun && !matches!(method, "GET" | "HEAD" | "PROPFIND" | "OPTIONS")).then(|| format!("{method} {}", entry["path"]))
+    let platform = entry["path"].as_str().is_some_and(|path| path.starts_with("/remote.php/dav/files/railrun/railrun"));
+    (railrun && platform && !matches!(method, "GET" | "HEAD" | "PROPFIND" | "OPTIONS")).then(|| format!("{method} {}", entry["path"]))
 }
 
 fn is_sql_write(line: &str) -> bool {
