@@ -3,5 +3,6 @@
 mod architecture;
 mod cli;
 mod e2e;
+mod primitives;
 mod support;
 mod task;

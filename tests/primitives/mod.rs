@@ -1,0 +1,4 @@
+//! The verbs of each namespace on the real sandbox: each changing one changes, does nothing the second time, only
+//! shows in a dry run, and fails with a report that helps.
+
+mod kube;
