@@ -1,14 +1,22 @@
-//! The door to HTTP servers: GET reads, everything else takes a [`Permit`]. What an answer means is up to who asked.
+//! The door to HTTP servers: GET and HEAD read, everything else takes a [`Permit`]. A redirect is an answer like any
+//! other, so that no password follows one. What an answer means is up to who asked.
+
+mod send;
 
 use crate::effect::Permit;
 use miette::Diagnostic;
+use std::net::IpAddr;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 pub enum HttpError {
-    #[error("`{url}` is not a URL that can be asked: {reason}")]
+    #[error("`{url}` cannot be asked: {reason}")]
     #[diagnostic(code(http::bad_url), help("write it like `http://host:3000/path`"))]
     BadUrl { url: String, reason: String },
+    #[error("`{name}` is not a header that can be sent")]
+    #[diagnostic(code(http::bad_header), help("names are ASCII words, values have no line break"))]
+    BadHeader { name: String },
     #[error("`{method} {url}` got no connection: {reason}")]
     #[diagnostic(code(http::unreachable), help("look whether the server runs and the address is right"))]
     Unreachable { method: String, url: String, reason: String },
@@ -16,7 +24,7 @@ pub enum HttpError {
     #[diagnostic(code(http::timeout), help("look whether the server is busy, or give `timeout` a larger value"))]
     Timeout { method: String, url: String, timeout: String },
     #[error("`{method} {url}` broke off: {reason}")]
-    #[diagnostic(code(http::broken))]
+    #[diagnostic(code(http::broken), help("look into the server's log"))]
     Broken { method: String, url: String, reason: String },
     #[error("`{method} {url}` answered {status}: {text}")]
     #[diagnostic(code(http::unexpected_status), help("give `expect: [{status}]` where this status is a good answer"))]
@@ -43,71 +51,51 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// A connection that somebody else made.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<C: AsyncRead + AsyncWrite + Send + Unpin> Connection for C {}
+
+/// Which way a request takes.
+pub enum Route {
+    /// To where the URL's host leads.
+    Url,
+    /// To this address, whatever the name of the host.
+    Address(IpAddr),
+    /// Over this connection. It is not encrypted here.
+    Over(Box<dyn Connection>),
+}
+
 /// So long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
+const AGENT: &str = concat!("railrun/", env!("CARGO_PKG_VERSION"));
 
 /// A client with time-outs, and without connections kept: one to a replaced pod would hang.
 pub fn client() -> Result<reqwest::Client, reqwest::Error> {
+    builder().build()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     // A second call finds the provider installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(0)
-        .user_agent(concat!("railrun/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(AGENT)
 }
 
 /// Asks with GET or HEAD.
-pub async fn read(request: &Request) -> Result<Answer, HttpError> {
+pub async fn read(request: &Request, route: Route) -> Result<Answer, HttpError> {
     if !matches!(request.method, "GET" | "HEAD") {
         return Err(HttpError::BadUrl { url: request.url.clone(), reason: format!("{} does not only read", request.method) });
     }
-    send(request).await
+    send::send(request, route).await
 }
 
 /// Asks with any method.
-pub async fn write(_: &Permit, request: &Request) -> Result<Answer, HttpError> {
-    send(request).await
+pub async fn write(_: &Permit, request: &Request, route: Route) -> Result<Answer, HttpError> {
+    send::send(request, route).await
 }
 
-async fn send(request: &Request) -> Result<Answer, HttpError> {
-    let bad = |reason: String| HttpError::BadUrl { url: request.url.clone(), reason };
-    let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|error| bad(error.to_string()))?;
-    let url = reqwest::Url::parse(&request.url).map_err(|error| bad(error.to_string()))?;
-    let client = client().map_err(|error| bad(in_words(&error)))?;
-    let mut building = client.request(method, url).timeout(request.timeout);
-    if let Some((user, password)) = &request.login {
-        building = building.basic_auth(user, Some(password));
-    }
-    for (name, value) in &request.headers {
-        building = building.header(name, value);
-    }
-    if let Some(body) = &request.body {
-        building = building.body(body.clone());
-    }
-    let answer = building.send().await.map_err(|error| failure(request, &error))?;
-    let status = answer.status().as_u16();
-    let header =
-        |(name, value): (&http::HeaderName, &http::HeaderValue)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let headers = answer.headers().iter().map(header).collect();
-    let body = answer.bytes().await.map_err(|error| failure(request, &error))?.to_vec();
-    Ok(Answer { status, headers, body })
-}
-
-fn failure(request: &Request, error: &reqwest::Error) -> HttpError {
-    let (method, url) = (request.method.to_owned(), request.url.clone());
-    if error.is_timeout() {
-        return HttpError::Timeout { method, url, timeout: crate::duration::show(request.timeout) };
-    }
-    let reason = in_words(error);
-    if error.is_connect() { HttpError::Unreachable { method, url, reason } } else { HttpError::Broken { method, url, reason } }
-}
-
-/// The innermost cause: reqwest's own text only says that sending failed.
-fn in_words(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
+#[cfg(test)]
+mod tests;

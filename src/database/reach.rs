@@ -57,13 +57,13 @@ impl Address {
 pub async fn open(cluster: &Cluster, reach: Reach, address: &Address, port: u16) -> Result<Box<dyn Io>, DatabaseError> {
     match (address, reach) {
         (Address::Outside(host), _) => straight(host, port).await,
-        (Address::Service { namespace, name }, Reach::Direct) => match service_ip(cluster, namespace, name).await? {
-            Some(ip) => straight(&ip, port).await,
-            None => {
-                let (pod, port) = cluster.backend(namespace, name, port).await?;
-                straight(&pod_ip(cluster, &pod).await?, port).await
+        (Address::Service { namespace, name }, Reach::Direct) => {
+            if let Some(ip) = service_ip(cluster, namespace, name).await? {
+                return straight(&ip, port).await;
             }
-        },
+            let (pod, port) = cluster.backend(namespace, name, port).await?;
+            straight(&pod_ip(cluster, &pod).await?, port).await
+        }
         (Address::Service { namespace, name }, Reach::Forward) => {
             let (pod, port) = cluster.backend(namespace, name, port).await?;
             Ok(Box::new(cluster.forward(&pod, port).await?))

@@ -1,10 +1,11 @@
 //! From a path to a compiled script. Nothing is evaluated, not even its imports: what they hold is seen by `check`.
 
-use crate::engine::{Sources, TaskHeader};
+use crate::engine::{Source, Sources, TaskHeader, resolve};
 use crate::script::Fault;
 use crate::script::value::nearest;
 use miette::Diagnostic;
 use rhai::AST;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +51,11 @@ pub struct Script {
 }
 
 impl Script {
+    pub(super) fn of(path: PathBuf, source: &Source) -> Self {
+        let task = TaskHeader::read(source);
+        Self { path, name: source.name.clone(), source: source.text.clone(), ast: source.ast.clone(), task }
+    }
+
     /// Whether it declares this hook (`preconditions`, `steps`, `done_when`).
     pub fn has_hook(&self, name: &str) -> bool {
         self.ast.iter_functions().any(|function| function.name == name && function.params.len() == 1)
@@ -67,9 +73,7 @@ pub fn load(scripts: &Sources, path: &Path) -> Result<Script, Fault> {
     if text.trim().is_empty() {
         return Err(LoadError::Empty { path: name }.into());
     }
-    let source = scripts.compile(&name, &text)?;
-    let task = TaskHeader::read(&source);
-    Ok(Script { path: found, name, source: source.text.clone(), ast: source.ast.clone(), task })
+    Ok(Script::of(found, &*scripts.compile(&name, &text)?))
 }
 
 /// A script's text, without a byte order mark.
@@ -91,6 +95,11 @@ fn missing(scripts: &Sources, path: &Path) -> LoadError {
     let asked = path.display().to_string();
     let help = nearest(&asked, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
     LoadError::Missing { path: asked, help }
+}
+
+/// The names of the scripts that all others may import.
+pub(super) fn shared(scripts: &Sources) -> BTreeSet<String> {
+    resolve::available(scripts, "")
 }
 
 /// The scripts of the repository, in order of their names.

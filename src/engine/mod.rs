@@ -3,6 +3,7 @@
 
 mod check;
 pub mod docs;
+pub mod examples;
 mod finding;
 mod header;
 mod load;

@@ -95,7 +95,7 @@ pub fn finding(finding: &Finding, style: &Style) -> Report {
 }
 
 fn of_rhai(trace: &Trace<'_>, scripts: &Sources, style: &Style) -> Report {
-    let said = wording::of_runtime(trace.cause, Some(&Vocabulary::new(scripts)));
+    let said = wording::of_runtime(trace.cause, Some(Vocabulary::of_this_binary()));
     let sheet = Sheet {
         code: said.code,
         severity: Severity::Error,

@@ -7,6 +7,7 @@ use crate::script::Verb;
 use crate::script::value::nearest;
 use rhai::{FnNamespace, FuncInfo};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// One way to call a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +59,16 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub fn new(scripts: &Sources) -> Self {
+    /// What this binary offers; it is read once.
+    pub fn of_this_binary() -> &'static Self {
+        static WORDS: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::read);
+        &WORDS
+    }
+
+    fn read() -> Self {
+        let engine = profile::engine(None, &Sources::new(".".into()));
         let mut functions: BTreeMap<String, BTreeMap<String, Vec<Signature>>> = BTreeMap::new();
-        for (signature, everywhere) in profile::engine(None, scripts).collect_fn_metadata(None, |info| Some(read(&info)), true) {
+        for (signature, everywhere) in engine.collect_fn_metadata(None, |info| Some(read(&info)), true) {
             if !is_offered(&signature) {
                 continue;
             }
@@ -186,11 +194,10 @@ pub fn plain<'c>(comments: impl IntoIterator<Item = &'c str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::testing::repo;
 
     #[test]
     fn what_the_engine_offers_is_known_by_name_and_arity() {
-        let vocabulary = Vocabulary::new(&repo::<str>(&[]).sources);
+        let vocabulary = Vocabulary::of_this_binary();
         assert!(vocabulary.overloads("", "to_upper").iter().any(|one| one.params.len() == 1));
         assert!(vocabulary.overloads("", "eval").is_empty());
         assert!(vocabulary.has_namespace("helm"));

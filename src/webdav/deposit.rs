@@ -2,7 +2,7 @@
 //! and only then it gets its name. Where the bytes come from is the caller's business.
 
 use crate::effect::Permit;
-use crate::webdav::error::WebDavError;
+use crate::webdav::error::{UNFINISHED, WebDavError, final_name};
 use crate::webdav::{Replace, WebDav, answer};
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
@@ -33,7 +33,6 @@ const END: Bytes = Bytes::new();
 
 impl WebDav {
     /// Puts all of `source` under `path`. An error of `source` (a producer that failed) leaves nothing there.
-    /// Nextcloud refuses names that end in `.part`, hence `.unfinished`.
     pub async fn deposit(
         &self,
         permit: &Permit,
@@ -41,7 +40,7 @@ impl WebDav {
         source: impl AsyncRead + Unpin,
         replace: Replace,
     ) -> Result<Deposited, WebDavError> {
-        let unfinished = format!("{path}.{}.unfinished", ulid::Ulid::generate());
+        let unfinished = format!("{path}.{}{UNFINISHED}", ulid::Ulid::generate());
         let placed = async {
             let (deposited, theirs) = self.send(permit, &unfinished, source).await?;
             self.compare(&unfinished, path, &deposited, theirs.as_deref()).await?;
@@ -63,7 +62,7 @@ impl WebDav {
         mut source: impl AsyncRead + Unpin,
     ) -> Result<(Deposited, Option<String>), WebDavError> {
         let mut start = BytesMut::with_capacity(PIECE);
-        let broke = |error: io::Error| WebDavError::Source { path: path.into(), reason: error.to_string() };
+        let broke = |error: io::Error| WebDavError::Source { path: final_name(path).into(), reason: error.to_string() };
         while start.len() < WHOLE {
             if source.read_buf(&mut start).await.map_err(broke)? == 0 {
                 let whole = start.freeze();
@@ -96,12 +95,12 @@ impl WebDav {
                 // all was sent is none.
                 biased;
                 answered = &mut put => Err(match answered {
-                    Ok(_) => WebDavError::Truncated { path: path.into(), sent: so_far(), stored: 0 },
+                    Ok(_) => WebDavError::Truncated { path: final_name(path).into(), sent: so_far(), stored: 0 },
                     Err(error) => told(error, so_far()),
                 }),
                 fed = &mut feed => match fed {
                     Ok(ours) => Ok((put.await, ours)),
-                    Err(error) => Err(WebDavError::Source { path: path.into(), reason: error.to_string() }),
+                    Err(error) => Err(WebDavError::Source { path: final_name(path).into(), reason: error.to_string() }),
                 },
             }
         };
@@ -134,7 +133,7 @@ impl WebDav {
         loop {
             let now = sent.load(Ordering::SeqCst);
             if before == Some(now) {
-                return WebDavError::Stalled { request: format!("PUT `{path}`"), sent: now, limit: self.patience.idle };
+                return WebDavError::Stalled { request: format!("PUT `{}`", final_name(path)), sent: now, limit: self.patience.idle };
             }
             before = Some(now);
             tokio::time::sleep(self.patience.idle).await;
@@ -224,10 +223,10 @@ mod tests {
     use crate::webdav::standin::{Fault, Standin};
     use miette::Diagnostic;
 
-    const LONG: usize = 3 * WHOLE;
+    const LONG: usize = WHOLE + 700_000;
 
     fn content(bytes: usize) -> Vec<u8> {
-        (0..bytes).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect()
+        [0, 31, 62, 93, 124].into_iter().cycle().take(bytes).collect()
     }
 
     async fn put(standin: &Standin, bytes: usize) -> Result<Deposited, String> {

@@ -26,12 +26,12 @@ pub enum WebDavError {
     #[error("the backup server has no room for {request}{}", said(reason))]
     #[diagnostic(code(backup::quota), help("delete old backups (and empty the trash), or ask for a larger quota"))]
     Quota { request: String, reason: String },
-    #[error("{request} stayed locked on the backup server{}", said(reason))]
+    #[error("{request} is locked on the backup server{}{}", after(*waited), said(reason))]
     #[diagnostic(code(backup::locked), help("another client holds the lock; run the same command again when it is done"))]
-    Locked { request: String, reason: String, wait: Duration },
-    #[error("the backup server is too busy for {request} ({status}){}", said(reason))]
+    Locked { request: String, reason: String, wait: Duration, waited: Duration },
+    #[error("the backup server is too busy for {request} ({status}){}{}", after(*waited), said(reason))]
     #[diagnostic(code(backup::busy), help("it asks to wait {}; run the same command again after that", crate::duration::show(*wait)))]
-    Busy { request: String, status: u16, reason: String, wait: Duration },
+    Busy { request: String, status: u16, reason: String, wait: Duration, waited: Duration },
     #[error("the connection broke off during {request} after {sent} bytes: {reason}")]
     #[diagnostic(code(backup::cut), help("nothing of it counts as a backup; run the same command again"))]
     Cut { request: String, sent: u64, reason: String },
@@ -71,16 +71,24 @@ impl WebDavError {
     /// How long to wait before the same is worth trying again; `None` where it is not.
     pub fn passes_in(&self) -> Option<Duration> {
         match self {
-            Self::Locked { wait, .. } | Self::Busy { wait, .. } => Some(*wait),
+            Self::Locked { wait, waited, .. } | Self::Busy { wait, waited, .. } if waited.is_zero() => Some(*wait),
             Self::Unreachable { .. } | Self::Cut { .. } => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
 
+    /// The same, after it was waited for in vain.
+    pub(super) fn after_waiting(mut self, spent: Duration) -> Self {
+        if let Self::Locked { waited, .. } | Self::Busy { waited, .. } = &mut self {
+            *waited = spent;
+        }
+        self
+    }
+
     /// What an answer that is no success means.
     pub(super) fn judge(asked: &Asked, status: StatusCode, headers: &HeaderMap, body: &str) -> Self {
         let (request, status, reason) = (asked.to_string(), status.as_u16(), answer::message(body));
-        let wait = answer::retry_after(headers).unwrap_or(Duration::from_secs(1));
+        let (wait, waited) = (answer::retry_after(headers).unwrap_or(Duration::from_secs(1)), Duration::ZERO);
         match status {
             401 => Self::Unauthorized { request, user: asked.user.clone() },
             403 => Self::Forbidden { request, reason },
@@ -88,8 +96,8 @@ impl WebDavError {
             405 if asked.method == "MKCOL" => Self::Exists { path: asked.path.clone() },
             412 => Self::Exists { path: asked.path.clone() },
             413 | 507 => Self::Quota { request, reason },
-            423 => Self::Locked { request, reason, wait },
-            429 | 503 => Self::Busy { request, status, reason, wait },
+            423 => Self::Locked { request, reason, wait, waited },
+            429 | 503 => Self::Busy { request, status, reason, wait, waited },
             502 | 504 => Self::Gateway { request, status },
             _ => Self::Refused { request, status, reason },
         }
@@ -106,8 +114,21 @@ pub(super) struct Asked {
 
 impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} `{}`", self.method, self.path)
+        write!(f, "{} `{}`", self.method, final_name(&self.path))
     }
+}
+
+/// The name a file will have, where it is still under its temporary one.
+pub(super) fn final_name(path: &str) -> &str {
+    path.strip_suffix(UNFINISHED).and_then(|path| path.rsplit_once('.')).map_or(path, |(path, _)| path)
+}
+
+/// What the name of a file ends in until it is whole. (Nextcloud refuses names that end in `.part`.)
+pub(super) const UNFINISHED: &str = ".unfinished";
+
+/// `, also after waiting 1m00s`
+fn after(waited: Duration) -> String {
+    if waited.is_zero() { String::new() } else { format!(", also after waiting {}", crate::duration::show(waited)) }
 }
 
 /// The causes of a transport error, each said once; never its address, which may hold a user.
@@ -145,13 +166,19 @@ mod tests {
             ("GET", 404, "backup::not_found: there is no `a/b` on the backup server"),
             ("MKCOL", 405, "backup::exists: `a/b` is on the backup server already"),
             ("MOVE", 412, "backup::exists: `a/b` is on the backup server already"),
-            ("PUT", 423, "backup::locked: PUT `a/b` stayed locked on the backup server: because"),
+            ("PUT", 423, "backup::locked: PUT `a/b` is locked on the backup server: because"),
             ("PUT", 503, "backup::busy: the backup server is too busy for PUT `a/b` (503): because"),
             ("PUT", 507, "backup::quota: the backup server has no room for PUT `a/b`: because"),
             ("PUT", 500, "backup::refused: the backup server answered PUT `a/b` with 500: because"),
         ] {
             assert_eq!(judged(method, status, &none), says);
         }
+    }
+
+    #[test]
+    fn a_temporary_name_is_not_shown() {
+        let asked = Asked { method: "PUT".into(), path: "a/b.age.01KAS3M8R4T5V6W7X8Y9Z0ABCD.unfinished".into(), user: "u".into() };
+        assert_eq!(asked.to_string(), "PUT `a/b.age`");
     }
 
     #[test]

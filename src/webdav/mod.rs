@@ -135,22 +135,25 @@ impl WebDav {
 
     /// Sends a request until it is answered for good: a lock, a busy server and a refused connection are waited for.
     async fn ask(&self, method: &str, path: &str, fill: impl Fn(RequestBuilder) -> RequestBuilder) -> Result<Response, WebDavError> {
-        let mut left = self.patience.retry;
+        let whole = if matches!(method, "PUT" | "MOVE" | "DELETE") { self.patience.idle } else { self.patience.request };
+        let mut waited = Duration::ZERO;
         loop {
-            let error = match self.once(method, path, &fill, self.patience.request).await {
+            let error = match self.once(method, path, &fill, whole).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            let again = !matches!(error, WebDavError::Cut { .. });
-            match error.passes_in().map(|wait| wait.max(Duration::from_millis(100))) {
-                Some(wait) if again && wait <= left => {
-                    left -= wait;
-                    if matches!(error, WebDavError::Unreachable { .. }) {
-                        left = Duration::ZERO;
-                    }
+            let wait = error.passes_in().map(|wait| wait.max(Duration::from_millis(100)));
+            let again = match &error {
+                WebDavError::Locked { .. } | WebDavError::Busy { .. } => true,
+                WebDavError::Unreachable { .. } => waited.is_zero(),
+                _ => false,
+            };
+            match wait.filter(|wait| again && waited + *wait <= self.patience.retry) {
+                Some(wait) => {
+                    waited += wait;
                     tokio::time::sleep(wait).await;
                 }
-                _ => return Err(error),
+                None => return Err(error.after_waiting(waited)),
             }
         }
     }

@@ -23,11 +23,12 @@ impl WebDav {
         self.ask("MKCOL", path, |request| request).await.map(drop)
     }
 
-    /// Makes a folder and its parents where they are not there yet.
-    pub async fn make_folders(&self, permit: &Permit, path: &str) -> Result<(), WebDavError> {
-        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        for end in 1..=parts.len() {
-            match self.make_folder(permit, &parts[..end].join("/")).await {
+    /// Makes the folders that are not there yet on the way from `base` to `below`.
+    pub async fn make_folders(&self, permit: &Permit, base: &str, below: &str) -> Result<(), WebDavError> {
+        let mut path = base.to_owned();
+        for part in below.split('/').filter(|part| !part.is_empty()) {
+            path = format!("{path}/{part}");
+            match self.make_folder(permit, path.trim_start_matches('/')).await {
                 Ok(()) | Err(WebDavError::Exists { .. }) => {}
                 Err(error) => return Err(error),
             }

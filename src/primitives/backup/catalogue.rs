@@ -34,7 +34,7 @@ pub struct LatestOptions {
     pub verified_within: Option<Span>,
     /// At least this much is proven; `uploaded` where nothing is said.
     pub grade: Option<Grade>,
-    /// It holds all of these, as `namespace/database`.
+    /// It holds all of these, as `namespace/database`; scripts give the maps that describe them.
     pub databases: Vec<String>,
 }
 

@@ -5,7 +5,7 @@ use crate::effect::Permit;
 use crate::primitives::backup::driver::Backups;
 use crate::primitives::backup::error::BackupError;
 use crate::primitives::backup::manifest::{self, FORMAT, MANIFEST, Manifest, Object};
-use crate::primitives::backup::producer::{self, Produced, Producer};
+use crate::primitives::backup::producer::{self, Produced, Producer, Producers};
 use crate::primitives::backup::stream;
 use crate::webdav::{Replace, WebDavError};
 use age::x25519::Recipient;
@@ -60,7 +60,7 @@ impl Backups {
         permit: &Permit,
         begun: &Begun,
         recipients: &[Recipient],
-        producers: &[Box<dyn Producer + '_>],
+        producers: &Producers<'_>,
     ) -> Result<Manifest, BackupError> {
         self.ready().await?;
         let (id, made_at) = self.begin(permit, begun).await?;
@@ -92,7 +92,7 @@ impl Backups {
 
     /// A folder that nobody else has: a second backup of the same run in the same second waits for the next one.
     async fn begin(&self, permit: &Permit, begun: &Begun) -> Result<(String, Timestamp), BackupError> {
-        self.dav.make_folders(permit, &self.folder).await?;
+        self.dav.make_folders(permit, "", &self.folder).await?;
         loop {
             let now = Timestamp::now();
             let id = manifest::id(now, &self.run);
@@ -117,8 +117,8 @@ impl Backups {
         let title = producer.title();
         let Produced { content, output, tool } = producer.start().await?;
         let path = self.path(id, &content.path());
-        if let Some((folder, _)) = path.rsplit_once('/') {
-            self.dav.make_folders(permit, folder).await?;
+        if let Some((folder, _)) = content.path().rsplit_once('/') {
+            self.dav.make_folders(permit, &format!("{}/{id}", self.folder), folder).await?;
         }
         let (writer, reader) = stream::pipe();
         let sealed = async {

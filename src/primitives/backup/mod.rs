@@ -5,8 +5,11 @@ mod catalogue;
 mod create;
 mod driver;
 mod error;
+#[cfg(test)]
+mod faults;
 mod identity;
 mod manifest;
+mod output;
 mod producer;
 mod signature;
 mod stream;
@@ -23,11 +26,12 @@ use create::Begun;
 use driver::Backups;
 use error::BackupError;
 use manifest::{Grade, Manifest};
-use producer::{Dump, Globals, Producer, cluster_name};
+use producer::{Dump, Globals, Place, Producers, cluster_name};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What all backups are, for a dry run that plans one and reads the list afterwards.
 const BACKUPS: &str = "backup/";
@@ -70,6 +74,7 @@ mod verbs {
             let (targets, globals) = wanted(options)?;
             let backups = Backups::on(host)?;
             let change = Change::new("backup create", backups.platform()).touching(BACKUPS).cancellable();
+            let change = change.resting_on(targets.iter().flat_map(|target| [vec![target.resource()], target.grounds()].concat()));
             host.change(
                 change,
                 || {
@@ -123,7 +128,7 @@ mod verbs {
     /// there is none.
     ///
     /// ```rhai
-    /// let recent = backup::latest(#{ verified_within: "1h", grade: "uploaded", databases: ["gitea/gitea"] });
+    /// let recent = backup::latest(#{ verified_within: "1h", grade: "uploaded", databases: [source] });
     /// ```
     #[rhai_fn(name = "latest", volatile, return_raw)]
     pub fn latest_with(ctx: NativeCallContext, options: Map) -> RhaiResultOf<Dynamic> {
@@ -167,9 +172,13 @@ fn verified(manifest: &Manifest, grade: Grade) -> Verified {
     Verified { id: manifest.id.clone(), grade, objects: manifest.objects.len(), bytes: manifest.bytes() }
 }
 
-fn found(ctx: &NativeCallContext, options: Map) -> RhaiResultOf<Dynamic> {
+fn found(ctx: &NativeCallContext, mut options: Map) -> RhaiResultOf<Dynamic> {
     read(ctx, &[BACKUPS], |host| {
-        let wanted: LatestOptions = value::options(options)?;
+        let databases = options.remove("databases");
+        let mut wanted: LatestOptions = value::options(options)?;
+        if let Some(databases) = databases {
+            wanted.databases = databases_of(databases)?.iter().map(Target::title).collect();
+        }
         let backups = Backups::on(host)?;
         host.wait::<_, BackupError, Fault>(backups.latest(&wanted))
     })
@@ -179,9 +188,33 @@ fn found(ctx: &NativeCallContext, options: Map) -> RhaiResultOf<Dynamic> {
 fn wanted(mut options: Map) -> Result<(Vec<Target>, Option<bool>), Fault> {
     let databases = options.remove("databases").unwrap_or(Dynamic::UNIT);
     let CreateOptions { globals, .. } = value::options(options)?;
-    let databases = databases.into_typed_array::<Map>().map_err(|_| BackupError::Nothing)?;
-    let targets = databases.into_iter().map(target::target).collect::<Result<Vec<_>, _>>()?;
-    if targets.is_empty() { Err(BackupError::Nothing.into()) } else { Ok((targets, globals)) }
+    let mut targets: Vec<Target> = Vec::new();
+    for target in databases_of(databases)? {
+        match targets.iter().find(|known| known.title() == target.title()) {
+            None => targets.push(target),
+            Some(known) if known.members == target.members => {}
+            Some(_) => {
+                let reason = "another server in the same namespace has a database of this name: back them up one by one".into();
+                return Err(BackupError::BadTarget { database: target.title(), reason }.into());
+            }
+        }
+    }
+    Ok((targets, globals))
+}
+
+const SHAPE: &str = "describe each as for `sql::connect`: host, database, user, password, members, admin";
+
+/// A list of maps that describe databases, at least one.
+fn databases_of(list: Dynamic) -> Result<Vec<Target>, Fault> {
+    if let Some(pending) = value::pending_in(&list) {
+        return Err(pending.into());
+    }
+    let wrong = || value::ValueError::Option { message: "option `databases`: a list of maps is expected".into(), help: Some(SHAPE.into()) };
+    let maps = if list.is_unit() { Vec::new() } else { list.into_array().map_err(|_| wrong())? };
+    // A variable that a closure has captured is shared, also inside a list.
+    let map = |value: Dynamic| value.flatten().try_cast::<Map>().ok_or_else(wrong);
+    let targets = maps.into_iter().map(|value| target::target(map(value)?)).collect::<Result<Vec<_>, Fault>>()?;
+    if targets.is_empty() { Err(BackupError::Nothing.into()) } else { Ok(targets) }
 }
 
 /// What a dry run says.
@@ -212,14 +245,17 @@ fn make(
 ) -> Result<Manifest, Fault> {
     let recipients = identity::recipients(&host.settings)?;
     let gateway = Gateway::on(host)?;
-    let mut producers: Vec<Box<dyn Producer + '_>> = Vec::new();
+    let (mut dumps, mut roles) = (Producers::new(), Producers::new());
+    let servers = servers(targets, globals);
     for target in targets {
-        producers.push(Box::new(Dump { gateway: &gateway, access: target.unlock(host)? }));
+        let place = Arc::new(Place::new(&gateway, target.unlock(host)?));
+        if servers.iter().any(|server| std::ptr::eq(*server, target)) {
+            roles.push(Box::new(Globals(Arc::clone(&place))));
+        }
+        dumps.push(Box::new(Dump(place)));
     }
-    for target in servers(targets, globals) {
-        producers.push(Box::new(Globals { gateway: &gateway, access: target.unlock(host)? }));
-    }
-    host.wait::<_, BackupError, Fault>(backups.create(permit, begun, &recipients, &producers))
+    dumps.extend(roles);
+    host.wait::<_, BackupError, Fault>(backups.create(permit, begun, &recipients, &dumps))
 }
 
 /// Removes what is unfinished. A Ctrl-C that ended the backup must not end this too; it takes seconds at most.

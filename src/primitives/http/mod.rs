@@ -1,45 +1,56 @@
 //! What a script may say to HTTP servers: `get` reads; `post`, `put` and `delete` act.
 
-use crate::duration::Span;
-use crate::effect::{Change, Preview};
-use crate::host::Host;
-use crate::http::{self, Answer, HttpError, Request};
-use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, value};
-use crate::secret::Secret;
-use rhai::plugin::*;
-use rhai::{Dynamic, Map, NativeCallContext};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod driver;
 
-/// How to ask.
-#[derive(Default, Deserialize)]
+use crate::duration::Span;
+use crate::effect::{Change, Diff, Preview};
+use crate::host::Host;
+use crate::http;
+use crate::script::reveal::revealed;
+use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, value};
+use crate::secret::{Secret, Text};
+use driver::{AskError, How, Service, Statuses};
+use rhai::Map;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// How to ask with `get`.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Options {
+struct GetOptions {
     user: Option<String>,
     password: Option<Secret>,
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Text>,
     timeout: Option<Span>,
-    /// Statuses that are a good answer; any other is an error. Without it every status is an answer.
-    expect: Vec<u16>,
-    /// The body as text.
-    body: Option<String>,
-    /// The body as a value, sent as JSON.
-    json: Option<Value>,
+    expect: Option<Statuses>,
+}
+
+/// How to ask with a method that acts, and what to send.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SendOptions {
+    user: Option<String>,
+    password: Option<Secret>,
+    headers: BTreeMap<String, Text>,
+    timeout: Option<Span>,
+    expect: Option<Statuses>,
+    body: Option<Text>,
+    json: Option<Dynamic>,
 }
 
 #[export_module]
 mod verbs {
-    /// Asks a URL: `#{ status, headers, body, json }`. Options: `user` and `password` (a secret), `headers`,
-    /// `timeout` (default `"10s"`), `expect` (a list of statuses; any other is an error).
+    /// Asks a URL: `#{ status, headers, body, json }`. Any status is an answer, a redirect too, unless `expect` (one
+    /// status or a list) says otherwise. Options: `user`, `password` (a secret), `headers` (texts or secrets), `timeout`
+    /// (`"10s"`), `expect`. A Service is reached by its name in the cluster, from wherever railrun runs.
     ///
     /// ```rhai
-    /// let healthy = http::get("http://localhost:3000/api/healthz", #{ timeout: "5s" }).status == 200;
+    /// let healthy = http::get("http://gitea-http.gitea.svc.cluster.local:3000/api/healthz", #{ timeout: "5s" }).status == 200;
     /// ```
     #[rhai_fn(volatile, return_raw)]
-    pub fn get(ctx: NativeCallContext, url: &str, settings: Map) -> RhaiResultOf<Dynamic> {
-        look(&ctx, url, settings)
+    pub fn get(ctx: NativeCallContext, url: &str, options: Map) -> RhaiResultOf<Dynamic> {
+        look(&ctx, url, options)
     }
 
     #[rhai_fn(name = "get", volatile, return_raw)]
@@ -47,96 +58,118 @@ mod verbs {
         look(&ctx, url, Map::new())
     }
 
-    /// Sends a POST. Options as for `get`, and `body` (a text) or `json` (a value).
+    /// Sends a POST, which must be answered 2xx (or as `expect` says). Options as for `get`, and `json` (a value, secrets
+    /// in it too) or `body` (a text or a secret).
     ///
     /// ```rhai
-    /// http::post("http://localhost:3000/api/v1/admin/cron/git_gc_repos", #{ user: "root", password: sops::secret("helm/gitea-values.sops.yaml", "gitea.admin.password") });
+    /// let root = sops::secret("helm/gitea-values.sops.yaml", "gitea.admin.password");
+    /// http::post("http://localhost:3000/api/v1/orgs", #{ user: "root", password: root, json: #{ username: "platform" } });
     /// ```
     #[rhai_fn(volatile, return_raw)]
-    pub fn post(ctx: NativeCallContext, url: &str, settings: Map) -> RhaiResultOf<Dynamic> {
-        act(&ctx, "POST", url, settings)
+    pub fn post(ctx: NativeCallContext, url: &str, options: Map) -> RhaiResultOf<Dynamic> {
+        act(&ctx, "POST", url, options)
     }
 
-    /// Sends a PUT; options as for `post`.
+    #[rhai_fn(name = "post", volatile, return_raw)]
+    pub fn post_plain(ctx: NativeCallContext, url: &str) -> RhaiResultOf<Dynamic> {
+        act(&ctx, "POST", url, Map::new())
+    }
+
+    /// Sends a PUT; answers and options as for `post`.
     ///
     /// ```rhai
-    /// http::put("http://localhost:3000/api/v1/topics", #{ json: #{ topics: ["a"] }, expect: [204] });
+    /// http::put("http://localhost:3000/api/v1/repos/a/b/topics", #{ json: #{ topics: ["infra"] }, expect: 204 });
     /// ```
     #[rhai_fn(volatile, return_raw)]
-    pub fn put(ctx: NativeCallContext, url: &str, settings: Map) -> RhaiResultOf<Dynamic> {
-        act(&ctx, "PUT", url, settings)
+    pub fn put(ctx: NativeCallContext, url: &str, options: Map) -> RhaiResultOf<Dynamic> {
+        act(&ctx, "PUT", url, options)
     }
 
-    /// Sends a DELETE; options as for `get`.
+    /// Sends a DELETE; answers and options as for `post`.
     ///
     /// ```rhai
     /// http::delete("http://localhost:3000/api/v1/admin/hooks/1", #{ expect: [204, 404] });
     /// ```
     #[rhai_fn(volatile, return_raw)]
-    pub fn delete(ctx: NativeCallContext, url: &str, settings: Map) -> RhaiResultOf<Dynamic> {
-        act(&ctx, "DELETE", url, settings)
+    pub fn delete(ctx: NativeCallContext, url: &str, options: Map) -> RhaiResultOf<Dynamic> {
+        act(&ctx, "DELETE", url, options)
+    }
+
+    #[rhai_fn(name = "delete", volatile, return_raw)]
+    pub fn delete_plain(ctx: NativeCallContext, url: &str) -> RhaiResultOf<Dynamic> {
+        act(&ctx, "DELETE", url, Map::new())
     }
 }
 
-fn look(ctx: &NativeCallContext, url: &str, settings: Map) -> RhaiResultOf<Dynamic> {
-    read(ctx, &[], |host| {
-        let options: Options = value::options(settings)?;
-        let request = request(host, "GET", url, &options)?;
-        let answer = host.wait::<_, _, Fault>(http::read(&request))?;
-        judged(&request, &options, answer)
+fn look(ctx: &NativeCallContext, url: &str, options: Map) -> RhaiResultOf<Dynamic> {
+    let about = about(url);
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
+    read(ctx, &about, |host| {
+        let GetOptions { user, password, headers, timeout, expect } = value::options(options)?;
+        let how = How { user, password, headers, timeout, expect };
+        driver::ask(host, &driver::request(host, "GET", url, &how, None)?, how.expect.as_ref())
     })
 }
 
-fn act(ctx: &NativeCallContext, method: &'static str, url: &str, settings: Map) -> RhaiResultOf<Dynamic> {
+fn act(ctx: &NativeCallContext, method: &'static str, url: &str, options: Map) -> RhaiResultOf<Dynamic> {
     bind(ctx, |host| {
-        let options: Options = value::options(settings)?;
-        let what = Change::new("http", format!("{method} {url}")).touching(format!("http {url}"));
+        let SendOptions { user, password, headers, timeout, expect, body, json } = value::options(options)?;
+        let how = How { user, password, headers, timeout, expect };
+        let what = about(url).into_iter().fold(Change::new("http", format!("{method} {url}")), Change::touching);
         host.change(
             what,
-            || Ok(Preview::action(format!("{method} {url}"))),
+            || Ok(Preview::Action { request: shown(host, body.as_ref(), json.as_ref())? }),
             |permit, _| {
-                let request = request(host, method, url, &options)?;
-                let answer = host.wait::<_, _, Fault>(http::write(permit, &request))?;
-                judged(&request, &options, answer)
+                let mut how = how.clone();
+                let body = content(host, url, &mut how, body.as_ref(), json.as_ref())?;
+                let request = driver::request(host, method, url, &how, body)?;
+                let route = driver::route(host, url)?;
+                let answer = host.wait::<_, _, Fault>(http::write(permit, &request, route))?;
+                Ok(driver::judged(&request, how.expect.as_ref(), answer)?)
             },
         )
     })
 }
 
-fn request(host: &Host, method: &'static str, url: &str, options: &Options) -> Result<Request, Fault> {
-    let password = options.password.as_ref().map(|password| host.reveal(password)).transpose()?;
-    let login = options.user.clone().map(|user| (user, password.unwrap_or_default().to_owned()));
-    let mut headers: Vec<(String, String)> = options.headers.clone().into_iter().collect();
-    let mut body = options.body.clone().map(String::into_bytes);
-    if let Some(value) = &options.json {
-        headers.push(("content-type".into(), "application/json".into()));
-        body = Some(value.to_string().into_bytes());
-    }
-    let timeout = options.timeout.map_or(Duration::from_secs(10), |span| span.0);
-    Ok(Request { method, url: url.to_owned(), login, headers, body, timeout })
+/// What a plan should know the question is about.
+fn about(url: &str) -> Vec<String> {
+    let service = Service::of(url).map(|service| service.resource());
+    [format!("http {url}")].into_iter().chain(service).collect()
 }
 
-fn judged(request: &Request, options: &Options, answer: Answer) -> Result<Value, Fault> {
-    let body = String::from_utf8_lossy(&answer.body).into_owned();
-    if !options.expect.is_empty() && !options.expect.contains(&answer.status) {
-        let text: String = body.trim().chars().take(200).collect();
-        return Err(HttpError::Unexpected { method: request.method.into(), url: request.url.clone(), status: answer.status, text }.into());
+/// What would be sent; secrets in it are masked.
+fn shown(host: &Host, body: Option<&Text>, json: Option<&Dynamic>) -> Result<Diff, Fault> {
+    let diff = match body {
+        Some(Text::Plain(text)) => Diff::new().text("body", "", text),
+        Some(Text::Secret(_)) => Diff::new().secret("body", false),
+        None => Diff::new(),
+    };
+    let Some(json) = json else { return Ok(diff) };
+    let text = serde_json::to_string_pretty(&revealed(host, json)?.value).unwrap_or_default();
+    Ok(diff.text("json", "", &format!("{text}\n")))
+}
+
+fn content(host: &Host, url: &str, how: &mut How, body: Option<&Text>, json: Option<&Dynamic>) -> Result<Option<Vec<u8>>, Fault> {
+    match (body, json) {
+        (None, None) => Ok(None),
+        (Some(text), None) => Ok(Some(host.reveal_text(text)?.as_bytes().to_vec())),
+        (None, Some(json)) => {
+            how.headers.entry("content-type".into()).or_insert(Text::Plain("application/json".into()));
+            Ok(Some(serde_json::to_vec(&revealed(host, json)?.value).unwrap_or_default()))
+        }
+        (Some(_), Some(_)) => Err(AskError::TwoBodies { url: url.into() }.into()),
     }
-    let json: Option<Value> = serde_json::from_str(&body).ok();
-    let headers: BTreeMap<String, String> = answer.headers.into_iter().collect();
-    Ok(json!({"status": answer.status, "headers": headers, "body": body, "json": json}))
 }
 
 pub fn primitive() -> Primitive {
+    let actions = ["post", "put", "delete"].map(|name| Verb::action(name).options::<SendOptions>());
     Primitive {
         name: "http",
         module: exported_module!(verbs),
-        verbs: vec![
-            Verb::read("get").options::<Options>(),
-            Verb::action("post").options::<Options>(),
-            Verb::action("put").options::<Options>(),
-            Verb::action("delete").options::<Options>(),
-        ],
+        verbs: [Verb::read("get").options::<GetOptions>()].into_iter().chain(actions).collect(),
         types: |_| {},
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,7 +106,8 @@ fn digest(facts: &Facts) -> String {
             hash.update(part);
         }
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let whole = hash.finalize();
+    format!("{:032x}", u128::from_be_bytes(std::array::from_fn(|index| whole[index])))
 }
 
 impl Display for Difference {

@@ -6,6 +6,7 @@ use crate::database::{Row, Session, Target, quote_name, quote_text};
 use crate::effect::{Diff, Permit, Preview};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt::Write;
 
 /// What a script may say about a database; the target's own name and user where it says nothing. What is left out
 /// is not asked for: an existing database keeps it, a new one gets the server's.
@@ -18,7 +19,7 @@ pub struct DatabaseOptions {
     pub collation: Option<String>,
     pub ctype: Option<String>,
     pub provider: Option<String>,
-    pub icu_locale: Option<String>,
+    pub icu: Option<String>,
 }
 
 /// How a database stores and orders text, under the names that [`DatabaseOptions`] has for it.
@@ -28,7 +29,7 @@ pub struct Locale {
     pub collation: Option<String>,
     pub ctype: Option<String>,
     pub provider: Option<String>,
-    pub icu_locale: Option<String>,
+    pub icu: Option<String>,
 }
 
 /// The database as it should be.
@@ -47,7 +48,7 @@ impl Locale {
             ("collation", self.collation.as_ref()),
             ("ctype", self.ctype.as_ref()),
             ("provider", self.provider.as_ref()),
-            ("ICU locale", self.icu_locale.as_ref()),
+            ("ICU locale", self.icu.as_ref()),
         ]
     }
 
@@ -70,11 +71,11 @@ fn same(what: &str, has: Option<&String>, wanted: &str) -> bool {
 
 impl Owned {
     pub fn wanted(target: &Target, options: DatabaseOptions) -> Self {
-        let DatabaseOptions { name, owner, encoding, collation, ctype, provider, icu_locale } = options;
+        let DatabaseOptions { name, owner, encoding, collation, ctype, provider, icu } = options;
         Self {
             name: name.unwrap_or_else(|| target.database.clone()),
             owner: owner.unwrap_or_else(|| target.login.user.clone()),
-            locale: Locale { encoding, collation, ctype, provider, icu_locale },
+            locale: Locale { encoding, collation, ctype, provider, icu },
         }
     }
 
@@ -110,19 +111,14 @@ impl Owned {
 
     /// The statement that makes it. Nothing is inherited from `template1`, where anybody may have put anything.
     pub fn create(&self) -> String {
-        let Locale { encoding, collation, ctype, provider, icu_locale } = &self.locale;
+        let Locale { encoding, collation, ctype, provider, icu } = &self.locale;
         let locale_key = if provider.as_deref() == Some("builtin") { "BUILTIN_LOCALE" } else { "ICU_LOCALE" };
         let mut sql = format!("CREATE DATABASE {} OWNER {} TEMPLATE template0", quote_name(&self.name), quote_name(&self.owner));
-        let parts = [
-            ("ENCODING", encoding),
-            ("LC_COLLATE", collation),
-            ("LC_CTYPE", ctype),
-            ("LOCALE_PROVIDER", provider),
-            (locale_key, icu_locale),
-        ];
+        let parts =
+            [("ENCODING", encoding), ("LC_COLLATE", collation), ("LC_CTYPE", ctype), ("LOCALE_PROVIDER", provider), (locale_key, icu)];
         for (key, value) in parts {
             if let Some(value) = value {
-                sql += &format!(" {key} {}", quote_text(value).trim_start());
+                let _ = write!(sql, " {key} {}", quote_text(value).trim_start());
             }
         }
         sql
@@ -159,7 +155,7 @@ fn as_found(row: &Row) -> Owned {
         collation: text(&stored["datcollate"]),
         ctype: text(&stored["datctype"]),
         provider,
-        icu_locale: text(&stored["datlocale"]).or_else(|| text(&stored["daticulocale"])),
+        icu: text(&stored["datlocale"]).or_else(|| text(&stored["daticulocale"])),
     };
     Owned { name: text(&row["datname"]).unwrap_or_default(), owner: text(&row["owner"]).unwrap_or_default(), locale }
 }
@@ -195,8 +191,8 @@ mod tests {
         };
         assert_eq!(row(json!({"datcollate": "C", "datctype": "C"})).provider, None);
         let icu = row(json!({"datcollate": "C", "datctype": "C", "datlocprovider": "i", "daticulocale": "de"}));
-        assert_eq!((icu.provider.as_deref(), icu.icu_locale.as_deref()), (Some("icu"), Some("de")));
+        assert_eq!((icu.provider.as_deref(), icu.icu.as_deref()), (Some("icu"), Some("de")));
         let newer = row(json!({"datcollate": "C", "datctype": "C", "datlocprovider": "b", "datlocale": "C.UTF-8"}));
-        assert_eq!((newer.provider.as_deref(), newer.icu_locale.as_deref()), (Some("builtin"), Some("C.UTF-8")));
+        assert_eq!((newer.provider.as_deref(), newer.icu.as_deref()), (Some("builtin"), Some("C.UTF-8")));
     }
 }

@@ -70,11 +70,9 @@ pub async fn within<T>(what: &str, limit: Duration, work: impl Future<Output = R
 /// At most eight lines, each on its own, and how many more there are.
 fn listed(items: &[String]) -> String {
     const SHOWN: usize = 8;
-    let mut text: String = items.iter().take(SHOWN).map(|item| format!("\n  - {item}")).collect();
-    if items.len() > SHOWN {
-        text += &format!("\n  - and {} more", items.len() - SHOWN);
-    }
-    text
+    let more = items.len().checked_sub(SHOWN + 1).map(|more| format!("and {} more", more + 1));
+    let lines = items.iter().take(SHOWN).cloned().chain(more);
+    lines.fold(String::new(), |text, line| text + "\n  - " + line.as_str())
 }
 
 /// How the members of a server are, counted and one by one.

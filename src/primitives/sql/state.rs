@@ -61,7 +61,8 @@ SELECT current_setting('server_version_num')::int AS version,
         WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.refclassid = 'pg_authid'::regclass) AS mentioned,
     (SELECT json_agg(rolname) FROM pg_roles) AS roles,
     (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared,
-    (SELECT json_agg(ftrelid::regclass::text) FROM pg_foreign_table) AS foreign_tables
+    (SELECT json_agg(format('%I.%I', own.nspname, c.relname)) FROM pg_class c JOIN own ON own.oid = c.relnamespace
+        WHERE c.relkind = 'f') AS foreign_tables
 FROM (SELECT 1) AS once";
 
 const OWN: &str = "WITH own AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')";

@@ -232,14 +232,14 @@ SELECT 'default grants' AS what,
 FROM pg_default_acl d JOIN role AS owner ON owner.oid = d.defaclrole LEFT JOIN schema s ON s.oid = d.defaclnamespace"#;
 
 /// Tables with rows of their own; of an extension's tables those whose rows a dump carries.
-pub const TABLES: &str = r#"
+pub const TABLES: &str = r"
 SELECT format('%I.%I', s.name, c.relname) AS name FROM pg_class c JOIN schema s ON s.oid = c.relnamespace
 WHERE c.relkind = 'r' AND (('pg_class'::regclass, c.oid) NOT IN (SELECT class, oid FROM extra)
     OR c.oid IN (SELECT unnest(extconfig) FROM pg_extension))
-ORDER BY 1"#;
+ORDER BY 1";
 
 /// Sequences, and the whole-number column that each counts for.
-pub const SEQUENCES: &str = r#"
+pub const SEQUENCES: &str = r"
 SELECT format('%I.%I', s.name, c.relname) AS name, counted.of AS table, counted.col AS column
 FROM pg_class c JOIN schema s ON s.oid = c.relnamespace JOIN pg_sequence q ON q.seqrelid = c.oid
     LEFT JOIN LATERAL (SELECT d.refobjid::regclass::text AS of, quote_ident(a.attname) AS col FROM pg_depend d
@@ -247,7 +247,7 @@ FROM pg_class c JOIN schema s ON s.oid = c.relnamespace JOIN pg_sequence q ON q.
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i') AND q.seqincrement > 0
             AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) LIMIT 1) AS counted ON true
 WHERE c.relkind = 'S' AND ('pg_class'::regclass, c.oid) NOT IN (SELECT class, oid FROM extra)
-ORDER BY 1"#;
+ORDER BY 1";
 
 #[cfg(test)]
 mod tests {
