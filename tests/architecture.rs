@@ -51,7 +51,8 @@ fn sources() -> BTreeMap<PathBuf, String> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a source");
-                let only_tests = path.file_name().is_some_and(|name| ["tests.rs", "trial.rs", "testing.rs"].iter().any(|test| name == *test));
+                let only_tests =
+                    path.file_name().is_some_and(|name| ["tests.rs", "trial.rs", "testing.rs"].iter().any(|test| name == *test));
                 if only_tests || path.components().any(|part| part.as_os_str() == "tests") {
                     continue;
                 }

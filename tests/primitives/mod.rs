@@ -2,4 +2,5 @@
 //! shows in a dry run, and fails with a report that helps.
 
 mod helm;
+mod kube;
 mod sql;
