@@ -49,6 +49,10 @@ pub fn of_syntax(error: &ParseError) -> Said {
         Kind::UnknownOperator(operator) => said(format!("there is no operator `{operator}`")),
         Kind::MissingToken(token, what) => said(format!("expected `{token}` {}", ticks(what))),
         Kind::FnDuplicatedDefinition(name, count) => said(format!("there are two functions `{name}` with {}", arguments(*count))),
+        Kind::FnMissingParams(name) => {
+            said(format!("the function `{name}` has no list of parameters")).help(format!("write `fn {name}() {{ … }}`"))
+        }
+        Kind::FnMissingBody(name) if !name.is_empty() => said(format!("the function `{name}` has no body")),
         Kind::DuplicatedProperty(name) => said(format!("the map has two keys `{name}`")),
         Kind::AssignmentToConstant(name) => said(format!("`{name}` is a constant")).help("`let` declares what may change"),
         Kind::WrongFnDefinition => {
@@ -162,7 +166,11 @@ fn of_call(signature: &str, words: Option<&Vocabulary>) -> Said {
     let message = match given.as_slice() {
         [left, right] if is_operator => format!("`{name}` does not go with {} and {}", kind_named(left), kind_named(right)),
         [] => format!("`{}` takes arguments", path(namespace, name)),
-        given => format!("`{}` does not take {}", path(namespace, name), given.iter().map(|kind| kind_named(kind)).collect::<Vec<_>>().join(", ")),
+        given => format!(
+            "`{}` does not take {}",
+            path(namespace, name),
+            given.iter().map(|kind| kind_named(kind)).collect::<Vec<_>>().join(", ")
+        ),
     };
     let fits = |one: &&Signature| one.params.first().map(|param| param.kind.as_str()) == given.first().map(String::as_str);
     let fitting: Vec<_> = known.iter().filter(fits).collect();
