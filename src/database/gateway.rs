@@ -71,12 +71,14 @@ impl<'h> Gateway<'h> {
 
     /// A session with one member, as the strongest user that is known.
     pub async fn member(&self, access: Unlocked<'_>, pod: &PodName, database: &str) -> Result<Session> {
-        let entering = async {
-            let address = Address::Pod { namespace: pod.namespace.clone(), name: pod.name.clone() };
-            let stream = reach::open(self.cluster, self.reach, &address, MEMBER_PORT).await?;
-            Session::open(stream, &pod.to_string(), access.strongest(), database, &self.application).await
-        };
-        self.proven(access, std::slice::from_ref(pod), entering).await
+        self.proven(access, std::slice::from_ref(pod), self.at_member(access, pod, database)).await
+    }
+
+    /// The same, not proven to lead where it should.
+    pub(super) async fn at_member(&self, access: Unlocked<'_>, pod: &PodName, database: &str) -> Result<Session> {
+        let address = Address::Pod { namespace: pod.namespace.clone(), name: pod.name.clone() };
+        let stream = reach::open(self.cluster, self.reach, &address, MEMBER_PORT).await?;
+        Session::open(stream, &pod.to_string(), access.strongest(), database, &self.application).await
     }
 
     /// A session with the primary at its own address, as the strongest user that is known.
@@ -87,6 +89,7 @@ impl<'h> Gateway<'h> {
         }
         let asked = self.ask_members(access, database).await;
         let (pod, session) = members::only_primary(asked, &target.title())?;
+        let session = self.proven(access, std::slice::from_ref(pod), async { Ok(session) }).await?;
         let address = reach::pod_ip(self.cluster, pod).await?;
         Ok(Primary { session, pod: Some(pod.clone()), address, port: MEMBER_PORT })
     }

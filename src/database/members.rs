@@ -46,7 +46,7 @@ impl Gateway<'_> {
     }
 
     async fn ask_member(&self, target: Unlocked<'_>, pod: &PodName, database: &str) -> Result<(Session, Role), DatabaseError> {
-        let session = self.member(target, pod, database).await?;
+        let session = self.at_member(target, pod, database).await?;
         let standby = session.value("SELECT pg_is_in_recovery()", &[]).await?;
         Ok((session, if standby == Value::Bool(false) { Role::Primary } else { Role::Standby }))
     }

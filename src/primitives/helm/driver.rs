@@ -91,7 +91,13 @@ impl<'h> Helm<'h> {
     }
 
     /// Has helm change something. It gets its own deadline as `--timeout`; one that overstays it is ended.
-    pub async fn write(&self, permit: &Permit, args: Vec<String>, values: Option<&Value>, deadline: Duration) -> Result<Output, ProcessError> {
+    pub async fn write(
+        &self,
+        permit: &Permit,
+        args: Vec<String>,
+        values: Option<&Value>,
+        deadline: Duration,
+    ) -> Result<Output, ProcessError> {
         let command = self.command(args, values);
         within(deadline + ANSWER, &command, self.host.process.write(permit, &command)).await
     }

@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn the_way_back_names_the_revision_that_is_still_deployed() {
-        let history = |status| History::new(vec![Stored::of(&secret("g", 2, status)).unwrap(), Stored::of(&secret("g", 3, "failed")).unwrap()]);
+        let history =
+            |status| History::new(vec![Stored::of(&secret("g", 2, status)).unwrap(), Stored::of(&secret("g", 3, "failed")).unwrap()]);
         let release = ReleaseName::parse("ns/g").unwrap();
         assert!(way_on(&release, &history("deployed")).contains("`helm::rollback(\"ns/g\", 2)`"));
         assert!(way_on(&release, &history("failed")).contains("run the same command again"));

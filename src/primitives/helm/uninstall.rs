@@ -106,7 +106,11 @@ impl Helm<'_> {
 /// The full name of a live object, its kind with the group.
 fn name(object: &Object, live: &Value) -> Option<Name> {
     let kind = object.word();
-    Some(Name { namespace: live["metadata"]["namespace"].as_str().map(str::to_owned), kind, name: live["metadata"]["name"].as_str()?.to_owned() })
+    Some(Name {
+        namespace: live["metadata"]["namespace"].as_str().map(str::to_owned),
+        kind,
+        name: live["metadata"]["name"].as_str()?.to_owned(),
+    })
 }
 
 #[cfg(test)]

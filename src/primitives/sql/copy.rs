@@ -55,8 +55,9 @@ impl<'c> Copy<'c> {
     }
 
     pub async fn preview(&self) -> Result<Preview<Certificate>, SqlError> {
-        let source = State::of(&self.source).await?;
-        let target = match (State::of(&self.target).await, &self.expected) {
+        let (source, target) = tokio::join!(State::of(&self.source), State::of(&self.target));
+        let source = source?;
+        let target = match (target, &self.expected) {
             (Err(_), Some(step)) => return self.foresee(&source, step).await,
             (target, _) => target?,
         };
@@ -85,11 +86,10 @@ impl<'c> Copy<'c> {
     }
 
     async fn run(&self, permit: &Permit) -> Result<Certificate, SqlError> {
-        let source = State::of(&self.source).await?;
-        let from = source.identity.clone().ok_or_else(|| self.source.not_understood("it has no identity"))?;
         let inside = self.target.inside().await?;
         self.lock(&inside.session).await?;
-        let target = State::of(&self.target).await?;
+        let (source, target) = tokio::try_join!(State::of(&self.source), State::of(&self.target))?;
+        let from = source.identity.clone().ok_or_else(|| self.source.not_understood("it has no identity"))?;
         if let Some(reason) = not_empty(&target) {
             return Err(self.refuse(&[reason]));
         }
@@ -146,8 +146,9 @@ impl<'c> Copy<'c> {
         }
         let users = [self.source.target(), self.target.target()].map(|side| side.login.user.as_str());
         let mut found = reasons(source, target, self.owners(), users);
-        found.extend(too_small(&self.target.gateway, inside, source.size).await);
-        found.extend(self.writers().await?);
+        let (too_small, writers) = tokio::join!(too_small(&self.target.gateway, inside, source.size), self.writers());
+        found.extend(too_small);
+        found.extend(writers?);
         Ok(found)
     }
 
