@@ -10,6 +10,7 @@ use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// A program to run, with what it gets.
@@ -21,6 +22,8 @@ pub struct Command {
     pub stdin: Option<Vec<u8>>,
     pub folder: Option<PathBuf>,
     pub env: Vec<(String, String)>,
+    /// So long it may take; then it is ended. `None` where whoever waits has a deadline of their own.
+    pub deadline: Option<Duration>,
 }
 
 impl Command {
@@ -37,6 +40,12 @@ impl Command {
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+
+    #[must_use]
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -82,6 +91,9 @@ pub enum ProcessError {
     #[error("`{command}` is not known to only read")]
     #[diagnostic(code(process::not_a_read), help("a program that changes something runs inside a changing verb"))]
     NotARead { command: String },
+    #[error("`{command}` did not end within {deadline}")]
+    #[diagnostic(code(process::timeout), help("run it by hand: it may be waiting for an answer that nobody gives"))]
+    Late { command: String, deadline: String },
     #[error("cannot run `{command}`: {reason}")]
     #[diagnostic(code(process::cannot_run))]
     CannotRun { command: String, reason: String },
@@ -166,7 +178,11 @@ struct Machine;
 
 impl Runner for Machine {
     fn run<'a>(&'a self, command: &'a Command) -> BoxFuture<'a, Result<Output, ProcessError>> {
-        Box::pin(run(command))
+        Box::pin(async move {
+            let Some(deadline) = command.deadline else { return run(command).await };
+            let late = |_| ProcessError::Late { command: command.to_string(), deadline: crate::duration::show(deadline) };
+            tokio::time::timeout(deadline, run(command)).await.map_err(late)?
+        })
     }
 }
 
@@ -295,6 +311,14 @@ mod tests {
         assert!(waited.unwrap());
         std::thread::sleep(std::time::Duration::from_millis(1300));
         assert!(!folder.path().join("late").exists());
+    }
+
+    #[test]
+    fn a_program_that_waits_for_ever_is_ended() {
+        let command = Command::new("sleep", ["5"]).within(Duration::from_millis(100));
+        let bridge = crate::bridge::Bridge::new().unwrap();
+        let ended = bridge.wait::<_, crate::effect::Interrupted, crate::effect::Interrupted>(async { Ok(Machine.run(&command).await) });
+        assert_eq!(ended.unwrap().unwrap_err().to_string(), "`sleep 5` did not end within 0.1s");
     }
 
     #[test]

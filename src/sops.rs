@@ -16,6 +16,7 @@ use crate::process::{Command, Process};
 use rule::Rule;
 use serde_yaml::{Mapping, Value};
 use std::path::Path;
+use std::time::Duration;
 
 /// Where sops keeps what it knows about a file.
 const METADATA: &str = "sops";
@@ -72,11 +73,16 @@ impl<'h> Sops<'h> {
             self.refuse_comments(path, &list).await?;
         }
         let json = serde_json::to_vec(value).map_err(|error| SopsError::bad_key(&key.to_string(), &error.to_string()))?;
-        let command = Command::new("sops", ["set", "--value-stdin", &path.to_string_lossy(), &key.as_index()]).stdin(json);
-        match self.process.write(permit, &command).await {
-            Err(error) if error.status() == Some(error::UNCHANGED) => Ok(()),
-            result => result.map(drop).map_err(|error| self.explain(path, clear.metadata(), error)),
-        }
+        // sops writes in place, cutting the file first: so it gets a copy (of what is encrypted), which then replaces it.
+        let copy = std::env::temp_dir().join(format!("railrun-{}.yaml", ulid::Ulid::generate()));
+        self.files.write(permit, &copy, &self.files.read_disk(path)?)?;
+        let command = sops(&["set", "--value-stdin", &copy.to_string_lossy(), &key.as_index()]).stdin(json);
+        let replaced = match self.process.write(permit, &command).await {
+            Err(error) if error.status() != Some(error::UNCHANGED) => Err(self.explain(path, clear.metadata(), error)),
+            _ => self.files.read_disk(&copy).and_then(|text| self.files.write(permit, path, &text)).map_err(SopsError::from),
+        };
+        self.files.remove(permit, &copy)?;
+        replaced
     }
 
     /// What an encrypted file would hold, by the rules of the `.sops.yaml` above it.
@@ -128,7 +134,7 @@ impl<'h> Sops<'h> {
 
     /// `sops set` counts a comment in a list as an item and would overwrite it.
     async fn refuse_comments(&self, path: &Path, list: &Key) -> Result<(), SopsError> {
-        let command = Command::new("sops", ["decrypt", "--extract", &list.as_index(), &path.to_string_lossy()]);
+        let command = sops(&["decrypt", "--extract", &list.as_index(), &path.to_string_lossy()]);
         let Ok(output) = self.process.read(&command).await else { return Ok(()) };
         if output.text().lines().any(|line| line.trim_start().starts_with('#')) {
             return Err(SopsError::CommentedList { file: self.name(path), key: list.to_string() });
@@ -145,17 +151,22 @@ impl<'h> Sops<'h> {
     }
 }
 
+/// A key held by an agent or a cloud may take its time; one that asks a person for a word never ends.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn sops(args: &[&str]) -> Command {
+    Command::new("sops", args.iter().copied()).within(DEADLINE)
+}
+
 fn decrypt(text: &str) -> Command {
-    Command::new("sops", ["decrypt", "--input-type", "yaml", "--output-type", "yaml"]).stdin(text)
+    sops(&["decrypt", "--input-type", "yaml", "--output-type", "yaml"]).stdin(text)
 }
 
 /// sops looks for `.sops.yaml` from its working folder upwards, whatever the name it is told.
 fn encrypt(path: &Path, text: &str) -> Command {
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     let path = path.to_string_lossy();
-    Command::new("sops", ["encrypt", "--input-type", "yaml", "--output-type", "yaml", "--filename-override", &path])
-        .stdin(text)
-        .folder(folder)
+    sops(&["encrypt", "--input-type", "yaml", "--output-type", "yaml", "--filename-override", &path]).stdin(text).folder(folder)
 }
 
 /// An empty file's content.

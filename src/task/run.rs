@@ -89,7 +89,14 @@ impl Runner<'_> {
                 return Ok(RunOutcome::AlreadyDone);
             }
             if !script.has_hook("steps") {
-                return Err(failed(not_proven("what this script checks does not hold", &answers, "mend what is marked ✗ above; this script changes nothing"), None));
+                return Err(failed(
+                    not_proven(
+                        "what this script checks does not hold",
+                        &answers,
+                        "mend what is marked ✗ above; this script changes nothing",
+                    ),
+                    None,
+                ));
             }
         }
         let mut would_stop = !self.require(script)?;

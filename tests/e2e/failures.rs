@@ -57,7 +57,11 @@ fn webdav_refuses() {
 
 fn the_target_is_not_empty() {
     let own = Repository::copy();
-    own.edit("scripts/t02-gitea-migrate.rhai", "postgres::provide(target, sql::locale(source)));", "{ postgres::provide(target, sql::locale(source)); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });");
+    own.edit(
+        "scripts/t02-gitea-migrate.rhai",
+        "postgres::provide(target, sql::locale(source)));",
+        "{ postgres::provide(target, sql::locale(source)); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });",
+    );
     fails("the target database is not empty", &own, &["sql::copy_refused", "stray", "undone: "]);
     own.edit("scripts/t02-gitea-migrate.rhai", "create table if not exists stray (i int)", "drop table if exists stray");
 }
@@ -70,7 +74,11 @@ fn the_values_have_a_wrong_password() {
 
 fn the_image_cannot_be_pulled() {
     let broken = Repository::copy();
-    broken.edit("stdlib/gitea.rhai", "values_files: [values_file()],\n        timeout", "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\" } }],\n        timeout");
+    broken.edit(
+        "stdlib/gitea.rhai",
+        "values_files: [values_file()],\n        timeout",
+        "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\" } }],\n        timeout",
+    );
     fails("the image cannot be pulled", &broken, &["no-such-tag", "undone: point Gitea at it"]);
 }
 
@@ -83,7 +91,12 @@ fn pgpool_was_not_told_of_the_user() {
 /// Makes the source large enough that the copy can be met half-way.
 fn with_much_to_copy(test: impl FnOnce()) {
     let (namespace, set) = ("gitea", "gitea-postgresql-ha-postgresql");
-    sql(namespace, set, "gitea", "create table ballast as select i, repeat(md5(i::text), 30) as t from generate_series(1, 250000) i; alter table ballast owner to gitea");
+    sql(
+        namespace,
+        set,
+        "gitea",
+        "create table ballast as select i, repeat(md5(i::text), 30) as t from generate_series(1, 250000) i; alter table ballast owner to gitea",
+    );
     test();
     sql(namespace, set, "gitea", "drop table ballast");
 }
@@ -106,5 +119,7 @@ fn the_target_dies_during_the_copy() {
     let (code, printed) = killed::run(&Repository::own(), COPYING, &Cut::Do(&kill, Duration::from_secs(2))).expect("the copy begins");
     assert_eq!(code, Some(1), "{printed}");
     nothing_is_broken("the target dies during the copy");
-    shell("for i in $(seq 90); do target=$(kubectl -n platform get pods -l app.kubernetes.io/component=postgresql --no-headers | grep -c '1/1'); [ \"$target\" = 3 ] && exit 0; sleep 2; done; exit 1");
+    shell(
+        "for i in $(seq 90); do target=$(kubectl -n platform get pods -l app.kubernetes.io/component=postgresql --no-headers | grep -c '1/1'); [ \"$target\" = 3 ] && exit 0; sleep 2; done; exit 1",
+    );
 }

@@ -10,7 +10,8 @@ const T02: &str = "scripts/t02-gitea-migrate.rhai";
 
 fn every_script() -> Vec<String> {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts")).expect("scripts/");
-    let mut names: Vec<String> = folder.map(|entry| format!("scripts/{}", entry.expect("an entry").file_name().to_string_lossy())).collect();
+    let mut names: Vec<String> =
+        folder.map(|entry| format!("scripts/{}", entry.expect("an entry").file_name().to_string_lossy())).collect();
     names.sort();
     names
 }
@@ -39,7 +40,15 @@ fn gitea_moves_onto_the_platforms_database() {
 
     dry_runs_are_silent("before T01");
     let plan = repository.railrun(&[T02, "--dry-run"]).exits(1);
-    for line in ["back up, and prove the upload", "a database and a user on the platform", "stop Gitea writing", "copy the data, and prove it equal", "point Gitea at it", "postgresql-ha", "known after"] {
+    for line in [
+        "back up, and prove the upload",
+        "a database and a user on the platform",
+        "stop Gitea writing",
+        "copy the data, and prove it equal",
+        "point Gitea at it",
+        "postgresql-ha",
+        "known after",
+    ] {
         assert!(plan.stderr.contains(line), "T02's dry run before T01 does not say `{line}`:\n{}", plan.stderr);
     }
 

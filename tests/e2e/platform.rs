@@ -110,7 +110,10 @@ pub fn checkout(name: &str) -> PathBuf {
 
 /// A database host that Gitea's own configuration names.
 pub fn database_host() -> String {
-    kubectl("-n gitea get secret gitea-inline-config -o jsonpath='{.data.database}' | base64 -d").lines().find_map(|line| line.strip_prefix("HOST=").map(str::to_owned)).unwrap_or_default()
+    kubectl("-n gitea get secret gitea-inline-config -o jsonpath='{.data.database}' | base64 -d")
+        .lines()
+        .find_map(|line| line.strip_prefix("HOST=").map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// The password of a seeded user.
@@ -137,7 +140,9 @@ pub fn sql(namespace: &str, set: &str, database: &str, statement: &str) {
 /// Whether a login gets a good answer, asked for up to twenty seconds.
 pub fn login_works() -> bool {
     let password = password("root1");
-    let script = format!("for i in $(seq 40); do curl -sf --max-time 3 -K <(printf 'user = \"root1:%s\"' '{password}') {GITEA}/api/v1/user >/dev/null && exit 0; sleep 0.5; done; exit 1");
+    let script = format!(
+        "for i in $(seq 40); do curl -sf --max-time 3 -K <(printf 'user = \"root1:%s\"' '{password}') {GITEA}/api/v1/user >/dev/null && exit 0; sleep 0.5; done; exit 1"
+    );
     Command::new("bash").args(["-c", &script]).status().expect("bash").success()
 }
 

@@ -68,11 +68,10 @@ impl Helm<'_> {
             Err(error) => Err(error.into()),
             Ok(output) => {
                 let rendered = text(&chart.chart, &String::from_utf8_lossy(&output), values)?;
-                if self.brings_its_kinds(&rendered).await? {
-                    Ok(rendered)
-                } else {
-                    Err(HelmError::Rejected { chart: chart.chart, reason: first })
-                }
+                // A cluster that cannot be reached says so itself, and better.
+                self.lacks_namespace(release).await?;
+                let acceptable = self.brings_its_kinds(&rendered).await?;
+                if acceptable { Ok(rendered) } else { Err(HelmError::Rejected { chart: chart.chart, reason: first }) }
             }
         }
     }
@@ -89,7 +88,7 @@ impl Helm<'_> {
         for object in &rendered.objects {
             match self.cluster.kind(&object.word()).await {
                 Err(ClusterError::UnknownKind { .. }) if brought(object) || (self.host.dry_run() && !self.host.plan.is_empty()) => {
-                    unknown += 1
+                    unknown += 1;
                 }
                 Err(ClusterError::UnknownKind { .. }) => return Ok(false),
                 known => drop(known?),

@@ -7,7 +7,7 @@ use super::driver::Helm;
 use super::error::HelmError;
 use super::manifest::Object;
 use super::pending::Unfinished;
-use super::release::{Hook, Record, Release, ReleaseName};
+use super::release::{Hook, Record, Release, ReleaseName, Stored};
 use crate::effect::{Diff, Permit, Preview};
 use serde_json::Value;
 use std::sync::OnceLock;
@@ -109,7 +109,7 @@ impl Helm<'_> {
 
     async fn is_server_side(&self, release: &ReleaseName) -> Result<bool, HelmError> {
         let history = self.history(release).await?;
-        let record = history.latest().map(|latest| latest.record()).transpose()?;
+        let record = history.latest().map(Stored::record).transpose()?;
         Ok(record.is_some_and(|record| record.apply_method.as_deref() == Some("ssa")))
     }
 }

@@ -8,6 +8,7 @@ use crate::process::{Command, Process, ProcessError};
 use crate::sops;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 /// One checkout, by its folder.
 #[derive(Clone, Debug)]
@@ -36,6 +37,9 @@ const BUSY: &[(&str, &str)] = &[
 
 /// What git exits with where it cannot do what was asked at all.
 const FATAL: i32 = 128;
+
+/// The checkout's own hooks run in a commit, and may test something.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 impl<'h> Repo<'h> {
     pub fn new(process: &'h Process, files: &'h Files, checkout: Checkout) -> Self {
@@ -202,7 +206,7 @@ impl<'h> Repo<'h> {
     /// A git command in this checkout: it asks nobody, and a reading one takes no lock.
     pub(super) fn git(&self, args: &[&str]) -> Command {
         let command = Command::new("git", args.iter().copied()).folder(&self.checkout.folder);
-        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C")
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").within(DEADLINE)
     }
 
     pub(super) async fn read_git(&self, args: &[&str]) -> Result<String, ProcessError> {
