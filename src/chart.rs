@@ -32,6 +32,9 @@ pub struct Chart {
     pub library: bool,
 }
 
+/// Subcharts of subcharts of subcharts lie less deep than this.
+const DEEPEST: usize = 16;
+
 type Contents = BTreeMap<String, Vec<u8>>;
 
 impl Chart {
@@ -95,8 +98,8 @@ fn subcharts(contents: &Contents, dependencies: &[Value]) -> Vec<(String, Chart)
             Some((_, Some((folder, rest)))) => {
                 folders.entry(folder).or_default().insert(rest.to_owned(), bytes.clone());
             }
-            Some((file, None)) if file.ends_with(".tgz") => {
-                charts.extend(archive(bytes).ok().and_then(|inner| Chart::from_contents(inner).ok()))
+            Some((file, None)) if is_archive(file) => {
+                charts.extend(archive(bytes).ok().and_then(|inner| Chart::from_contents(inner).ok()));
             }
             _ => {}
         }
@@ -121,7 +124,10 @@ fn folder(root: &Path) -> std::io::Result<Contents> {
             let path = entry?.path();
             let inside = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
             if path.is_dir() {
-                open.push(path);
+                // A link that leads upwards would have no end.
+                if inside.matches('/').count() < DEEPEST {
+                    open.push(path);
+                }
             } else if matters(&inside) {
                 contents.insert(inside, std::fs::read(&path)?);
             }
@@ -132,7 +138,11 @@ fn folder(root: &Path) -> std::io::Result<Contents> {
 
 fn matters(path: &str) -> bool {
     let inner = path.rsplit_once("charts/").map_or(path, |(_, inner)| inner.split_once('/').map_or(inner, |(_, rest)| rest));
-    matches!(inner, "Chart.yaml" | "values.yaml") || inner.starts_with("templates/") || path.ends_with(".tgz")
+    matches!(inner, "Chart.yaml" | "values.yaml") || inner.starts_with("templates/") || is_archive(path)
+}
+
+fn is_archive(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "tgz")
 }
 
 /// The files of a chart's archive, without its outermost folder. Only regular files are looked at.

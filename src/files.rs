@@ -56,9 +56,22 @@ impl Files {
         folded
     }
 
-    /// How messages and plans name a file: from the root where it lies below it.
+    /// How messages name a file: from the root where it lies below it, from its checkout where it lies in one
+    /// (`railiance-cluster/helm/x.yaml`), else whole.
     pub fn name(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        if let Ok(inner) = path.strip_prefix(&self.root)
+            && path != self.root
+        {
+            return inner.display().to_string();
+        }
+        let checkout = path.ancestors().find(|folder| folder.join(".git").exists());
+        let inner = checkout.and_then(Path::parent).and_then(|above| path.strip_prefix(above).ok());
+        inner.unwrap_or(path).display().to_string()
+    }
+
+    /// How a plan names a file: the same however its path was written.
+    pub fn resource(path: &Path) -> String {
+        format!("file {}", path.display())
     }
 
     /// The files below a folder that this dry run has planned something for, in order.
@@ -149,6 +162,18 @@ mod tests {
         assert_eq!(files.read(&path).unwrap(), "x: 1\n");
         files.foretell(&path, None);
         assert!(!files.exists(&path));
+    }
+
+    #[test]
+    fn a_file_of_a_sibling_checkout_is_named_from_there() {
+        let parent = tempfile::tempdir().unwrap();
+        let (root, sibling) = (parent.path().join("platform"), parent.path().join("cluster"));
+        let files = Files::new(root.clone(), Mode::Live);
+        files.write(&Permit::for_tests(), &sibling.join(".git/HEAD"), "").unwrap();
+        let names = [root.join("helm/x"), sibling.join("helm/x"), sibling.clone()].map(|path| files.name(&path));
+        assert_eq!(names, ["helm/x", "cluster/helm/x", "cluster"]);
+        files.write(&Permit::for_tests(), &root.join(".git/HEAD"), "").unwrap();
+        assert_eq!((files.name(&root), files.name(Path::new("/elsewhere/x"))), ("platform".into(), "/elsewhere/x".into()));
     }
 
     #[test]

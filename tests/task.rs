@@ -70,7 +70,7 @@ fn state_set_by_one_step_is_read_by_another_and_an_unset_key_is_an_error() {
 #[test]
 fn two_steps_of_one_name_are_refused() {
     let test = task("fn steps(task) { task.step(\"one\", || ()); task.step(\"one\", || ()); }\n");
-    test.run().exits(1).says("task::duplicate_step");
+    test.run().exits(2).says("check::duplicate_name");
 }
 
 #[test]

@@ -89,12 +89,11 @@ fn drop_items(old: &[Value], new: &Value, planned: &mut Vec<Value>) -> bool {
     let mut dropped = false;
     for item in old {
         let Some(place) = planned.iter().position(|planned| planned[key] == item[key]) else { continue };
-        match new.iter().find(|new| new[key] == item[key]) {
-            Some(new) => dropped |= drop_from(item, new, &mut planned[place]),
-            None => {
-                planned.remove(place);
-                dropped = true;
-            }
+        if let Some(new) = new.iter().find(|new| new[key] == item[key]) {
+            dropped |= drop_from(item, new, &mut planned[place]);
+        } else {
+            planned.remove(place);
+            dropped = true;
         }
     }
     dropped

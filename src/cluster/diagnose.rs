@@ -93,8 +93,8 @@ pub fn diagnose(facts: &Facts) -> Option<Diagnosis> {
     if facts.silent.is_empty() && ready::readiness(&facts.object).is_ok() && !facts.lacks_backends() {
         return None;
     }
-    let asked = RULES.iter().enumerate();
-    let found = asked.filter_map(|(rank, rule)| Some(Diagnosis { rank, ..rule(facts)? })).next()?;
+    let mut asked = RULES.iter().enumerate();
+    let found = asked.find_map(|(rank, rule)| Some(Diagnosis { rank, ..rule(facts)? }))?;
     Some(Diagnosis { doomed: found.doomed || containers::job_failed(&facts.object), ..found })
 }
 

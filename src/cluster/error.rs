@@ -169,7 +169,7 @@ fn missing(name: &str, status: &Status) -> String {
     }
 }
 
-/// `field `.spec.replicas` belongs to `helm``, one for each cause that the API names.
+/// Which field belongs to which manager, one for each cause that the API names.
 fn conflicts(status: &Status) -> Vec<String> {
     let causes = status.details.iter().flat_map(|details| &details.causes).filter(|cause| cause.reason == "FieldManagerConflict");
     causes

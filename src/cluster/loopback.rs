@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use kube::Client;
 use kube::client::Body;
-use rand::RngCore;
+use rand::Rng;
 use serde_json::json;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -36,9 +36,7 @@ pub(super) struct Loopback {
 impl Loopback {
     pub async fn open(api: Client) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let mut bytes = [0; 16];
-        rand::rng().fill_bytes(&mut bytes);
-        let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = format!("{:032x}", rand::rng().random::<u128>());
         let server = format!("http://{}/{token}", listener.local_addr()?);
         let prefix: Arc<str> = format!("/{token}/").into();
         let task = tokio::spawn(async move {

@@ -24,6 +24,19 @@ pub fn is_judged(object: &Value) -> bool {
     JUDGES.iter().any(|(kind, _)| object["kind"] == *kind)
 }
 
+/// The containers of a living pod that have no readiness probe, each with the time it started at if it runs.
+pub(super) fn unprobed(pod: &Value) -> impl Iterator<Item = (String, Option<String>)> {
+    let over = ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase);
+    let living = pod["metadata"]["deletionTimestamp"].is_null() && !over;
+    let specs = pod["spec"]["containers"].as_array().filter(|_| living).into_iter().flatten();
+    specs.filter(|spec| spec["readinessProbe"].is_null()).map(|spec| {
+        let mut all = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+        let started = all.find(|status| status["name"] == spec["name"]).and_then(|status| status["state"]["running"]["startedAt"].as_str());
+        let name = |object: &Value| object["name"].as_str().unwrap_or_default().to_owned();
+        (format!("{}/{}", name(&pod["metadata"]), name(spec)), started.map(str::to_owned))
+    })
+}
+
 /// Whether a controller or Service finds this pod by its labels.
 pub(super) fn selects(object: &Value, pod: &Value) -> bool {
     let selector = &object["spec"]["selector"];
@@ -266,6 +279,13 @@ mod tests {
         assert_eq!(pod(waiting).unwrap_err(), "container `a`: ImagePullBackOff");
         assert_eq!(pod(json!({"phase": "Failed", "reason": "Evicted"})).unwrap_err(), "it failed: Evicted");
         assert_eq!(pod(json!({"phase": "Succeeded"})), Ok(()));
+    }
+
+    #[test]
+    fn a_container_without_a_probe_is_found() {
+        let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}, {"name": "b", "readinessProbe": {}}]}, "status":
+            {"containerStatuses": [{"name": "a", "state": {"running": {"startedAt": "t"}}}, {"name": "b", "state": {"running": {"startedAt": "t"}}}]}});
+        assert_eq!(unprobed(&pod).collect::<Vec<_>>(), [("p/a".to_owned(), Some("t".to_owned()))]);
     }
 
     #[test]

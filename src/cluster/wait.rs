@@ -5,15 +5,20 @@ use super::diagnose::{Diagnosis, NotReady};
 use super::ready::{self, Readiness};
 use super::watch::{Views, Watched, timed_out};
 use super::{Cluster, ClusterError, KindName, Name};
+use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long nothing is said about a cause: most bad signs of the first seconds pass.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often the cause is looked for while nothing changes.
 const LOOK: Duration = Duration::from_secs(10);
+/// How long a container that nobody probes must have run: one that crashes at once is ready for a moment, too.
+const SETTLED: Duration = Duration::from_secs(3);
+/// After this many seconds by the node's own clock it has run for long, however wrong that clock is.
+const LONG_AGO: i64 = 60;
 /// How long the last look for a cause may take.
 const LAST_LOOK: Duration = Duration::from_secs(15);
 
@@ -53,6 +58,11 @@ impl Cluster {
                         return Ok(());
                     }
                 }
+                () = sleep(SETTLED), if wait.settling => {
+                    if wait.judge(&mut progress) {
+                        return Ok(());
+                    }
+                }
                 () = sleep_until(look.min(begun + deadline)) => {
                     let last = Instant::now() >= begun + deadline;
                     if let Some((name, found)) = wait.look(last).await && (found.doomed || last) {
@@ -78,6 +88,10 @@ struct Wait<'c> {
     watched: Vec<Watched>,
     names: Vec<Name>,
     silent: Vec<(String, i64)>,
+    /// Since when each container is seen to run.
+    running: HashMap<String, Instant>,
+    /// Everything is ready, but some container has only just started.
+    settling: bool,
     said: Option<(usize, String)>,
     reason: Option<String>,
     warned: Option<Diagnosis>,
@@ -101,7 +115,19 @@ impl<'c> Wait<'c> {
         );
         let views = Views::open(cluster, watched.clone()).await?;
         let silent = cluster.silent_nodes().await;
-        Ok(Self { cluster, views, watched, names: waited, silent, said: None, reason: None, warned: None, warning: None })
+        Ok(Self {
+            cluster,
+            views,
+            watched,
+            names: waited,
+            silent,
+            running: HashMap::new(),
+            settling: false,
+            said: None,
+            reason: None,
+            warned: None,
+            warning: None,
+        })
     }
 
     /// Says how far it is; true once everything is ready.
@@ -110,13 +136,15 @@ impl<'c> Wait<'c> {
         let ready = judged.iter().filter(|readiness| readiness.is_ok()).count();
         let (total, warning) = (self.names.len(), self.warning.take());
         let waiting = judged.into_iter().zip(&self.names).find_map(|(readiness, name)| Some(format!("{name}: {}", readiness.err()?)));
-        let reason = waiting.unwrap_or_default();
+        let fresh = if ready == total { self.fresh_container() } else { None };
+        self.settling = fresh.is_some();
+        let reason = waiting.or(fresh).unwrap_or_default();
         if warning.is_some() || self.said.as_ref().is_none_or(|(before, said)| *before != ready || *said != reason) {
             progress(&Waiting { ready, total, reason: &reason, warning: warning.as_ref() });
             self.said = Some((ready, reason.clone()));
         }
         self.reason = Some(reason);
-        ready == total
+        ready == total && !self.settling
     }
 
     fn readiness(&self, place: usize) -> Readiness {
@@ -125,11 +153,34 @@ impl<'c> Wait<'c> {
         if self.silent.is_empty() {
             return Ok(());
         }
-        let namespace = &self.names[place].namespace;
-        let pods = self.watched.iter().position(|watched| watched.name.is_none() && watched.kind.namespace == *namespace);
-        let pods: Vec<Value> =
-            pods.into_iter().flat_map(|view| self.views.objects(view)).filter(|pod| ready::selects(object, pod)).cloned().collect();
+        let pods: Vec<Value> = self.pods(place).cloned().collect();
         believable(&pods, &self.silent)
+    }
+
+    /// The pods that the object at this place stands for.
+    fn pods(&self, place: usize) -> impl Iterator<Item = &Value> {
+        let namespace = &self.names[place].namespace;
+        let view = self.watched.iter().position(|watched| watched.name.is_none() && watched.kind.namespace == *namespace);
+        let object = self.views.objects(place).next();
+        let pods = view.into_iter().flat_map(|view| self.views.objects(view));
+        pods.filter(move |pod| object.is_some_and(|object| ready::selects(object, pod)))
+    }
+
+    /// A container that nobody probes and that has only just started, if there is one. The pods' own watch may lag
+    /// behind their workload's: one that is not seen to run counts as well.
+    fn fresh_container(&mut self) -> Option<String> {
+        let unprobed: Vec<(String, Option<String>)> =
+            (0..self.names.len()).flat_map(|place| self.pods(place).flat_map(ready::unprobed)).collect();
+        let fresh =
+            unprobed.into_iter().find(|(container, started)| !started.as_ref().is_some_and(|started| self.has_settled(container, started)));
+        fresh.map(|(container, _)| format!("container `{container}` has only just started"))
+    }
+
+    fn has_settled(&mut self, container: &str, started: &str) -> bool {
+        let now = Instant::now();
+        let seen = *self.running.entry(format!("{container} {started}")).or_insert(now);
+        let ago = started.parse::<Timestamp>().map_or(0, |started| Timestamp::now().as_second() - started.as_second());
+        ago > LONG_AGO || now - seen >= SETTLED
     }
 
     /// Looks for the cause that lies nearest to the root among all that is not ready.

@@ -103,7 +103,7 @@ type Stream = BoxStream<'static, (usize, watcher::Result<Event<DynamicObject>>)>
 /// The watched objects as they are now, one view for each thing watched.
 pub(super) struct Views {
     streams: SelectAll<Stream>,
-    views: Vec<View>,
+    each: Vec<View>,
     trouble: Option<String>,
 }
 
@@ -135,13 +135,15 @@ impl Views {
                 Some(namespace) if kind.namespaced => Api::namespaced_with(cluster.api.clone(), namespace, &resource),
                 _ => Api::all_with(cluster.api.clone(), &resource),
             };
-            let mut asked = watcher::Config::default();
-            asked.field_selector = watched.name.map(|name| format!("metadata.name={name}"));
-            asked.label_selector = watched.labels;
+            let asked = watcher::Config {
+                field_selector: watched.name.map(|name| format!("metadata.name={name}")),
+                label_selector: watched.labels,
+                ..watcher::Config::default()
+            };
             streams.push(watcher(api, asked).default_backoff().map(move |event| (place, event)).boxed());
             views.push(View { kind: resource.kind, api_version: resource.api_version, ..View::default() });
         }
-        Ok(Self { streams, views, trouble: None })
+        Ok(Self { streams, each: views, trouble: None })
     }
 
     /// Waits for the next change, with every view complete.
@@ -154,8 +156,8 @@ impl Views {
                 Err(error) => self.trouble = Some(trouble(error)?),
                 Ok(event) => {
                     self.trouble = None;
-                    let changed = self.views[place].take(event);
-                    if changed && self.views.iter().all(|view| view.settled) {
+                    let changed = self.each[place].take(event);
+                    if changed && self.each.iter().all(|view| view.settled) {
                         return Ok(());
                     }
                 }
@@ -164,7 +166,7 @@ impl Views {
     }
 
     pub fn objects(&self, view: usize) -> impl Iterator<Item = &Value> {
-        self.views[view].objects.values()
+        self.each[view].objects.values()
     }
 
     /// Why the cluster cannot be asked at the moment, if it cannot.

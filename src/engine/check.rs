@@ -1,6 +1,7 @@
 //! Every finding in a script before anything runs, several in one go, with its place. No cluster is needed and
 //! nothing is evaluated: the rules read the syntax trees and the engine's own metadata.
 
+mod copies;
 mod declare;
 mod facts;
 mod habits;
@@ -8,6 +9,7 @@ mod header;
 mod names;
 mod options;
 mod reach;
+mod task;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -26,14 +28,15 @@ use world::{Shelf, Unit, World};
 
 /// A set of rules about the same thing.
 type Rule = fn(&World<'_>, &mut Findings);
-const RULES: [Rule; 7] = [top::check, header::check, names::check, options::check, declare::check, reach::check, habits::check];
+const RULES: [Rule; 9] =
+    [top::check, header::check, names::check, options::check, declare::check, task::check, reach::check, habits::check, copies::check];
 
 /// What is wrong with these scripts and all that they import, in order of place.
 pub fn check(scripts: &Sources, given: &[Script]) -> Vec<Finding> {
     let sources: Vec<Arc<Source>> = given.iter().filter_map(|script| scripts.get(&script.name)).collect();
     let shelf = Shelf::gather(scripts, sources.iter().cloned());
     let mut world = World::new(&shelf, Vocabulary::of_this_binary(), scripts, sources.len());
-    declare::task_params(&mut world);
+    task::task_params(&mut world);
     let mut found = Findings::default();
     for rule in RULES {
         rule(&world, &mut found);

@@ -74,9 +74,9 @@ impl Book {
             let _ = writeln!(text, "{:<22} {:<7} {doc}", path(home, verb.name), word(verb.kind));
         }
         if namespace.is_none() {
-            METHODS.iter().for_each(|method| {
+            for method in &METHODS {
                 let _ = writeln!(text, "{:<22} {:<7} {}", format!("task.{}", method.name), "", method.about);
-            });
+            }
         }
         text
     }

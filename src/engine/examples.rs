@@ -57,7 +57,7 @@ fn failed(scripts: &Sources, name: &str, fault: &Fault) -> Vec<Finding> {
 fn is_unfinished(finding: &Finding, is_script: bool) -> bool {
     match finding.code.as_str() {
         "check::unknown_task" | "import::unknown" => true,
-        "check::unknown_variable" | "check::unused_import" => !is_script,
+        "check::unknown_variable" | "check::unset_state" | "check::unused_import" => !is_script,
         "check::hook" => finding.severity == Severity::Error && is_script,
         _ => false,
     }

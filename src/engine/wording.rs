@@ -162,7 +162,11 @@ fn of_call(signature: &str, words: Option<&Vocabulary>) -> Said {
     let message = match given.as_slice() {
         [left, right] if is_operator => format!("`{name}` does not go with {} and {}", kind_named(left), kind_named(right)),
         [] => format!("`{}` takes arguments", path(namespace, name)),
-        given => format!("`{}` does not take {}", path(namespace, name), given.iter().map(|kind| kind_named(kind)).collect::<Vec<_>>().join(", ")),
+        given => format!(
+            "`{}` does not take {}",
+            path(namespace, name),
+            given.iter().map(|kind| kind_named(kind)).collect::<Vec<_>>().join(", ")
+        ),
     };
     let fits = |one: &&Signature| one.params.first().map(|param| param.kind.as_str()) == given.first().map(String::as_str);
     let fitting: Vec<_> = known.iter().filter(fits).collect();

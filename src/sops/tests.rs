@@ -22,7 +22,7 @@ impl World {
         let files = Files::new(folder.path().to_owned(), mode);
         let world = Self { folder, process, files, bridge: Bridge::new().unwrap() };
         let rules = "creation_rules:\n  - path_regex: helm/.*\\.sops\\.yaml$\n    encrypted_regex: password\n    age: ";
-        world.put(".sops.yaml", &format!("{rules}{}\n", recipient));
+        world.put(".sops.yaml", &format!("{rules}{recipient}\n"));
         // As a person would: with comments, which `Sops::encrypt` has no way to keep.
         let output = world.run(world.process.read(&encrypt(&world.path("helm/x.sops.yaml"), VALUES))).unwrap();
         world.put("helm/x.sops.yaml", &output.text());

@@ -18,9 +18,10 @@ enum RunError {
     #[error("{} of {asked} preconditions do not hold", unmet.len())]
     #[diagnostic(code(task::unmet), help("mend what is marked ✗ above, then run the same command again"))]
     Unmet { asked: usize, unmet: Vec<String> },
-    #[error("all steps ran, but `done_when` does not hold: {}", missing.join("; "))]
+    #[error("{said}: {}", missing.join("; "))]
     #[diagnostic(code(task::not_proven))]
     NotProven {
+        said: &'static str,
         missing: Vec<String>,
         #[help]
         help: String,
@@ -88,7 +89,14 @@ impl Runner<'_> {
                 return Ok(RunOutcome::AlreadyDone);
             }
             if !script.has_hook("steps") {
-                return Err(failed(not_proven(&answers, "this script only checks"), None));
+                return Err(failed(
+                    not_proven(
+                        "what this script checks does not hold",
+                        &answers,
+                        "mend what is marked ✗ above; this script changes nothing",
+                    ),
+                    None,
+                ));
             }
         }
         let mut would_stop = !self.require(script)?;
@@ -189,7 +197,7 @@ impl Runner<'_> {
             Some(why) => format!("nothing is undone, because {why}; mend what is marked ✗ and run the same command again"),
             None => "mend what is marked ✗ above and run the same command again".to_owned(),
         };
-        Err(failed(not_proven(&answers, &help), Some(walk)))
+        Err(failed(not_proven("all steps ran, but `done_when` does not hold", &answers, &help), Some(walk)))
     }
 
     /// Calls a hook, which only declares.
@@ -211,9 +219,9 @@ pub fn id_of(script: &Script) -> String {
     script.task.as_ref().map_or_else(|| script.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), |task| task.id.clone())
 }
 
-fn not_proven(answers: &[(String, Verdict)], help: &str) -> Box<EvalAltResult> {
+fn not_proven(said: &'static str, answers: &[(String, Verdict)], help: &str) -> Box<EvalAltResult> {
     let missing = answers.iter().filter(|(_, verdict)| !verdict.holds()).map(|(name, _)| name.clone()).collect();
-    Fault::from(RunError::NotProven { missing, help: help.to_owned() }).raise()
+    Fault::from(RunError::NotProven { said, missing, help: help.to_owned() }).raise()
 }
 
 fn failed(error: Box<EvalAltResult>, walk: Option<Walk>) -> Failed {

@@ -1,8 +1,10 @@
 //! Failing on purpose, in sequence on one platform: each failure must leave Gitea on its old database, its values file as
 //! it was, and a report that names the cause and the next step.
 
-use super::platform::{Ran, Repository, checkout, database_host, git_status, kubectl, login_works};
+use super::killed::{self, At, Cut};
+use super::platform::{Ran, Repository, checkout, database_host, git_status, kubectl, login_works, sql};
 use crate::support::sandbox::shell;
+use std::time::Duration;
 
 const T02: &str = "scripts/t02-gitea-migrate.rhai";
 
@@ -34,6 +36,11 @@ pub fn each_leaves_gitea_on_its_old_database() {
     the_target_is_not_empty();
     the_values_have_a_wrong_password();
     the_image_cannot_be_pulled();
+    pgpool_was_not_told_of_the_user();
+    with_much_to_copy(|| {
+        ctrl_c_during_the_copy();
+        the_target_dies_during_the_copy();
+    });
 }
 
 fn webdav_refuses() {
@@ -50,7 +57,11 @@ fn webdav_refuses() {
 
 fn the_target_is_not_empty() {
     let own = Repository::copy();
-    own.edit("scripts/t02-gitea-migrate.rhai", "postgres::provide(target, sql::locale(source)));", "{ postgres::provide(target, sql::locale(source)); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });");
+    own.edit(
+        "scripts/t02-gitea-migrate.rhai",
+        "postgres::provide(target, sql::locale(source)));",
+        "{ postgres::provide(target, sql::locale(source)); sql::connect(target).execute(\"create table if not exists stray (i int)\"); });",
+    );
     fails("the target database is not empty", &own, &["sql::copy_refused", "stray", "undone: "]);
     own.edit("scripts/t02-gitea-migrate.rhai", "create table if not exists stray (i int)", "drop table if exists stray");
 }
@@ -63,6 +74,52 @@ fn the_values_have_a_wrong_password() {
 
 fn the_image_cannot_be_pulled() {
     let broken = Repository::copy();
-    broken.edit("stdlib/gitea.rhai", "values_files: [values_file()],\n        timeout", "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\" } }],\n        timeout");
+    broken.edit(
+        "stdlib/gitea.rhai",
+        "values_files: [values_file()],\n        timeout",
+        "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\" } }],\n        timeout",
+    );
     fails("the image cannot be pulled", &broken, &["no-such-tag", "undone: point Gitea at it"]);
+}
+
+fn pgpool_was_not_told_of_the_user() {
+    let broken = Repository::copy();
+    broken.edit("stdlib/postgres.rhai", "    tell_pgpool(target);\n", "    sops::set(values_file(), \"pgpool.customUsers\", #{ usernames: \"nobody\", passwords: secret::format(\"{}\", target.password) });\n");
+    fails("pgpool was not told of the user", &broken, &["sql::authentication_failed", "customUsers"]);
+}
+
+/// Makes the source large enough that the copy can be met half-way.
+fn with_much_to_copy(test: impl FnOnce()) {
+    let (namespace, set) = ("gitea", "gitea-postgresql-ha-postgresql");
+    sql(
+        namespace,
+        set,
+        "gitea",
+        "create table ballast as select i, repeat(md5(i::text), 30) as t from generate_series(1, 250000) i; alter table ballast owner to gitea",
+    );
+    test();
+    sql(namespace, set, "gitea", "drop table ballast");
+}
+
+const COPYING: At = At("change-intent", "sql copy", "gitea");
+
+fn ctrl_c_during_the_copy() {
+    let (code, printed) = killed::run(&Repository::own(), COPYING, &Cut::Signal("-INT", Duration::from_secs(2))).expect("the copy begins");
+    assert_eq!(code, Some(130), "{printed}");
+    assert!(printed.contains("stop Gitea writing"), "{printed}");
+    nothing_is_broken("Ctrl-C during the copy");
+}
+
+fn the_target_dies_during_the_copy() {
+    let kill = || {
+        for member in 0..3 {
+            kubectl(&format!("-n platform delete pod postgresql-ha-postgresql-{member} --grace-period=0 --force --wait=false || true"));
+        }
+    };
+    let (code, printed) = killed::run(&Repository::own(), COPYING, &Cut::Do(&kill, Duration::from_secs(2))).expect("the copy begins");
+    assert_eq!(code, Some(1), "{printed}");
+    nothing_is_broken("the target dies during the copy");
+    shell(
+        "for i in $(seq 90); do target=$(kubectl -n platform get pods -l app.kubernetes.io/component=postgresql --no-headers | grep -c '1/1'); [ \"$target\" = 3 ] && exit 0; sleep 2; done; exit 1",
+    );
 }

@@ -47,7 +47,7 @@ impl Repository {
         let Output { status, stdout, stderr } = self.command(args).output().expect("railrun starts");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let ran = Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
-        println!("$ railrun {}\n{}{}", args.join(" "), ran.stdout, ran.stderr);
+        keep(&format!("$ railrun {}\n{}{}", args.join(" "), ran.stdout, ran.stderr));
         ran
     }
 
@@ -55,6 +55,18 @@ impl Repository {
     pub fn start(&self, args: &[&str]) -> Child {
         self.command(args).args(["--output", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("railrun starts")
     }
+}
+
+/// Everything that railrun printed in this test run: canaries are looked for in it.
+pub fn output_file() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-output.log")
+}
+
+pub fn keep(text: &str) {
+    use std::io::Write;
+    print!("{text}");
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(output_file()).expect("the output file");
+    file.write_all(text.as_bytes()).expect("the output file");
 }
 
 #[derive(Debug)]
@@ -78,15 +90,6 @@ impl Ran {
     }
 }
 
-/// Puts the platform back to a saved state.
-pub fn restore(name: &str) {
-    shell(&format!("{}/tests/sandbox/sandbox restore {name}", env!("CARGO_MANIFEST_DIR")));
-}
-
-pub fn save(name: &str) {
-    shell(&format!("{0}/tests/sandbox/sandbox save {name} && {0}/tests/sandbox/sandbox up", env!("CARGO_MANIFEST_DIR")));
-}
-
 /// Everything that users have: logins, repositories with their refs, issues, comments, releases, hooks.
 pub fn facts() -> Value {
     let text = shell(&format!("{}/tests/sandbox/platform/facts", env!("CARGO_MANIFEST_DIR")));
@@ -107,14 +110,39 @@ pub fn checkout(name: &str) -> PathBuf {
 
 /// A database host that Gitea's own configuration names.
 pub fn database_host() -> String {
-    kubectl("-n gitea get secret gitea-inline-config -o jsonpath='{.data.database}' | base64 -d").lines().find_map(|line| line.strip_prefix("HOST=").map(str::to_owned)).unwrap_or_default()
+    kubectl("-n gitea get secret gitea-inline-config -o jsonpath='{.data.database}' | base64 -d")
+        .lines()
+        .find_map(|line| line.strip_prefix("HOST=").map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// The password of a seeded user.
+pub fn password(user: &str) -> String {
+    let seed: Value = serde_json::from_str(&std::fs::read_to_string(state().join("data/seed.json")).expect("seed.json")).expect("JSON");
+    seed["users"][user].as_str().expect("a seeded user").to_owned()
+}
+
+/// What Gitea's API answers to its administrator; `body` makes it a POST.
+pub fn gitea_api(path: &str, body: Option<&str>) -> Value {
+    let login = format!("-K <(printf 'user = \"root1:%s\"' '{}')", password("root1"));
+    let post = body.map_or_else(String::new, |body| format!("-X POST -H 'Content-Type: application/json' -d '{body}'"));
+    let text = shell(&format!("curl -sf --max-time 10 --retry 5 --retry-all-errors {login} {post} '{GITEA}/api/v1{path}'"));
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Runs SQL as a superuser on whichever member is the primary.
+pub fn sql(namespace: &str, set: &str, database: &str, statement: &str) {
+    shell(&format!(
+        "for n in 0 1 2; do kubectl --kubeconfig \"$RAILRUN_SANDBOX_ADMIN_KUBECONFIG\" -n {namespace} exec {set}-$n -c postgresql -- bash -c 'PGPASSWORD=$(</opt/bitnami/postgresql/secrets/repmgr-password) psql -h 127.0.0.1 -U repmgr -d {database} -v ON_ERROR_STOP=1 -qc \"set transaction read write; $0\"' \"{statement}\" 2>/dev/null && exit 0; done; echo 'no primary took it'; exit 1"
+    ));
 }
 
 /// Whether a login gets a good answer, asked for up to twenty seconds.
 pub fn login_works() -> bool {
-    let seed: Value = serde_json::from_str(&std::fs::read_to_string(state().join("data/seed.json")).expect("seed.json")).expect("JSON");
-    let password = seed["users"]["root1"].as_str().expect("root1");
-    let script = format!("for i in $(seq 40); do curl -sf --max-time 3 -K <(printf 'user = \"root1:%s\"' '{password}') {GITEA}/api/v1/user >/dev/null && exit 0; sleep 0.5; done; exit 1");
+    let password = password("root1");
+    let script = format!(
+        "for i in $(seq 40); do curl -sf --max-time 3 -K <(printf 'user = \"root1:%s\"' '{password}') {GITEA}/api/v1/user >/dev/null && exit 0; sleep 0.5; done; exit 1"
+    );
     Command::new("bash").args(["-c", &script]).status().expect("bash").success()
 }
 

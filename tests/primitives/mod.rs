@@ -1,3 +1,6 @@
-//! Verbs against real servers. What needs none is tested beside the code.
+//! The verbs of each namespace on the real sandbox: each changing one changes, does nothing the second time, only
+//! shows in a dry run, and fails with a report that helps.
 
+mod helm;
+mod kube;
 mod sql;

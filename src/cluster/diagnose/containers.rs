@@ -9,7 +9,7 @@ use serde_json::Value;
 /// After how many endings of the same kind a crash counts as fate, where its log says so too.
 const ENOUGH: u64 = 4;
 
-/// A Secret, a ConfigMap or a key in one is not there.
+/// A Secret, a `ConfigMap` or a key in one is not there.
 pub(super) fn missing_configuration(facts: &Facts) -> Option<Diagnosis> {
     let (pod, message) = facts
         .containers()
@@ -36,7 +36,7 @@ fn unmounted(facts: &Facts) -> Option<(&Value, &str)> {
     })
 }
 
-/// `the Secret `x``, from the kubelet's words.
+/// Which Secret, `ConfigMap` or key it is, from the kubelet's words.
 fn what_is_missing(message: &str) -> Option<String> {
     let lower = message.to_lowercase();
     let kind = ["secret", "configmap"].into_iter().find(|kind| lower.contains(kind))?;

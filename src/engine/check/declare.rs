@@ -4,7 +4,8 @@
 use super::Findings;
 use super::facts::{Call, Closure, Kind};
 use super::header::HOOKS;
-use super::world::{Target, Unit, World};
+use super::task::is_task;
+use super::world::{Unit, World};
 use crate::engine::wording::arguments;
 use crate::script::value::nearest;
 use rhai::{Expr, Ident, Position};
@@ -87,7 +88,7 @@ pub const METHODS: [Method; 6] = [
 ];
 
 /// The keys of a step, and how many arguments their closures may take.
-const STEP_KEYS: [(&str, &[usize]); 3] = [("done", &[0, 1]), ("run", &[0, 1]), ("undo", &[0, 1])];
+pub const STEP_KEYS: [(&str, &[usize]); 3] = [("done", &[0, 1]), ("run", &[0, 1]), ("undo", &[0, 1])];
 
 pub fn check(world: &World<'_>, found: &mut Findings) {
     for unit in &world.units {
@@ -101,8 +102,8 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
                 found.error(unit, "check::unknown_function", format!("`task` has no `{}`", call.name()), call.position).help(help);
                 continue;
             };
-            if method.params.len() != call.call.args.len() {
-                let message = format!("`task.{}` does not take {}", method.name, arguments(call.call.args.len()));
+            if method.params.len() != call.written.args.len() {
+                let message = format!("`task.{}` does not take {}", method.name, arguments(call.written.args.len()));
                 found.error(unit, "check::wrong_arguments", message, call.position).help(format!(
                     "it is called as `task.{}({})`",
                     method.name,
@@ -134,7 +135,7 @@ fn once<'a>(
     named: &mut BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>>,
     found: &mut Findings,
 ) {
-    let (Expr::StringConstant(name, position), true) = (&call.call.args[0], method.unique) else { return };
+    let (Expr::StringConstant(name, position), true) = (&call.written.args[0], method.unique) else { return };
     let function = call.site.function.map_or("", |def| def.name.as_str());
     if !named.entry((function, call.name())).or_default().insert(name.as_str()) {
         let message = format!("`task.{}` has had the name `{name}` already", method.name);
@@ -146,7 +147,7 @@ fn once<'a>(
 
 fn closure_of(unit: &Unit<'_>, index: usize, call: &Call<'_>, method: &Method, found: &mut Findings) {
     let Some((argument, arities)) = method.closure else { return };
-    let expr = &call.call.args[argument];
+    let expr = &call.written.args[argument];
     match expr {
         Expr::Map(entries, position) if method.name == "step" => step(unit, index, &entries.0, *position, found),
         _ => match closure_at(unit, index, argument, None) {
@@ -175,14 +176,15 @@ fn step(unit: &Unit<'_>, index: usize, entries: &[(Ident, Expr)], position: Posi
 }
 
 /// The closure written as this argument of this call, or under this key of it.
-pub fn closure_at<'u, 'a>(unit: &'u Unit<'a>, call: usize, argument: usize, key: Option<&str>) -> Option<&'u Closure<'a>> {
-    let matches = |closure: &&Closure<'a>| {
+pub fn closure_at(unit: &Unit<'_>, call: usize, argument: usize, key: Option<&str>) -> Option<usize> {
+    let matches = |closure: &Closure<'_>| {
         closure.handed_to.is_some_and(|handed| handed.call == call && handed.argument == argument && handed.key == key)
     };
-    unit.facts.closures.iter().find(matches)
+    unit.facts.closures.iter().position(matches)
 }
 
-fn arity(unit: &Unit<'_>, closure: &Closure<'_>, arities: &[usize], what: &str, found: &mut Findings) {
+fn arity(unit: &Unit<'_>, closure: usize, arities: &[usize], what: &str, found: &mut Findings) {
+    let closure = &unit.facts.closures[closure];
     if !arities.contains(&closure.arity) {
         let wanted: Vec<_> = arities.iter().map(|count| arguments(*count)).collect();
         let message = format!("the closure of `{what}` takes {}", arguments(closure.arity));
@@ -219,53 +221,4 @@ fn captured(world: &World<'_>, unit: &Unit<'_>, found: &mut Findings) {
                 .help(format!("`task.each(list, |task, {name}| …)` declares for each item"));
         }
     }
-}
-
-/// Whether an expression is the `task` that a hook was given, also where a hook hands it to a function.
-pub fn is_task(world: &World<'_>, unit: &Unit<'_>, expr: Option<&Expr>) -> bool {
-    let Some(binding) = expr.and_then(|expr| unit.facts.binding(expr)) else { return false };
-    match binding.kind {
-        Kind::Param { index, of_closure: false } => {
-            binding.function.is_some_and(|def| world.task_params.contains(&(unit.index, def.name.to_string(), def.params.len(), index)))
-        }
-        Kind::Param { index: 0, of_closure: true } => {
-            let handed = binding.closure.and_then(|index| unit.facts.closures[index].handed_to);
-            handed.is_some_and(|handed| {
-                let call = &unit.facts.calls[handed.call];
-                call.name() == "each" && call.is_method && is_task(world, unit, call.receiver)
-            })
-        }
-        _ => false,
-    }
-}
-
-/// Script, function, number of its parameters, and which of them is `task`.
-pub type TaskParams = BTreeSet<(usize, String, usize, usize)>;
-
-/// The parameters that hold `task`: the hooks' own, and where they hand it on.
-pub fn task_params(world: &mut World<'_>) {
-    let hooks = world.scripts_given().flat_map(|unit| unit.functions.iter().map(|def| (unit.index, *def)));
-    let hooks = hooks.filter(|(_, def)| HOOKS.contains(&def.name.as_str()) && def.params.len() == 1);
-    world.task_params = hooks.map(|(index, def)| (index, def.name.to_string(), 1, 0)).collect();
-    loop {
-        let more: TaskParams = world.units.iter().flat_map(|unit| handed_on(world, unit)).collect();
-        let before = world.task_params.len();
-        world.task_params.extend(more);
-        if world.task_params.len() == before {
-            return;
-        }
-    }
-}
-
-fn handed_on(world: &World<'_>, unit: &Unit<'_>) -> TaskParams {
-    let mut found = TaskParams::new();
-    for call in &unit.facts.calls {
-        let Target::Script(index, def) = world.target(unit, call) else { continue };
-        for (position, argument) in call.call.args.iter().enumerate() {
-            if is_task(world, unit, Some(argument)) {
-                found.insert((index, def.name.to_string(), def.params.len(), position));
-            }
-        }
-    }
-    found
 }

@@ -52,7 +52,7 @@ pub struct Site<'a> {
 }
 
 pub struct Call<'a> {
-    pub call: &'a FnCallExpr,
+    pub written: &'a FnCallExpr,
     pub position: Position,
     /// `x` in `x.f()`; nothing for `f()`.
     pub receiver: Option<&'a Expr>,
@@ -64,16 +64,16 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub fn name(&self) -> &'a str {
-        self.call.name.as_str()
+        self.written.name.as_str()
     }
 
     /// `helm` in `helm::upgrade`; deeper paths are joined.
     pub fn namespace(&self) -> Option<String> {
-        namespace(&self.call.namespace)
+        namespace(&self.written.namespace)
     }
 
     pub fn is_operator(&self) -> bool {
-        self.call.op_token.is_some()
+        self.written.op_token.is_some()
     }
 }
 
@@ -104,6 +104,17 @@ pub struct Handed<'a> {
     pub key: Option<&'a str>,
 }
 
+/// A property that is read or written: `state.backup`.
+pub struct Access<'a> {
+    pub name: &'a str,
+    pub position: Position,
+    /// What the variable before the dot stands for.
+    pub of: Option<Binding<'a>>,
+    /// The place of that variable.
+    pub at: Position,
+    pub written: bool,
+}
+
 /// An expression or statement that some rule looks at as a whole.
 pub enum Node<'a> {
     /// `??`
@@ -128,6 +139,7 @@ pub struct Facts<'a> {
     pub calls: Vec<Call<'a>>,
     pub mentions: Vec<Mention<'a>>,
     pub closures: Vec<Closure<'a>>,
+    pub accesses: Vec<Access<'a>>,
     pub nodes: Vec<Node<'a>>,
     bindings: HashMap<Position, Binding<'a>>,
 }

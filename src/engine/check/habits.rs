@@ -5,6 +5,7 @@ use super::facts::{Call, Kind, Node, Use};
 use super::options::kind_of;
 use super::world::{Target, Unit, World};
 use crate::duration;
+use crate::engine::vocabulary::Signature;
 use crate::script::Kind as VerbKind;
 use crate::script::value::kind_named;
 use rhai::{Expr, Position};
@@ -15,9 +16,10 @@ const ORDER: [&str; 4] = ["<", "<=", ">", ">="];
 pub fn check(world: &World<'_>, found: &mut Findings) {
     for unit in &world.units {
         for call in &unit.facts.calls {
-            match call.is_operator() {
-                true => operator(unit, call, found),
-                false => in_place(world, unit, call, found),
+            if call.is_operator() {
+                operator(unit, call, found);
+            } else {
+                in_place(world, unit, call, found);
             }
         }
         for node in &unit.facts.nodes {
@@ -29,7 +31,7 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
             }
         }
         for call in unit.facts.calls.iter().filter(|call| call.name() == "type_of") {
-            if let Some(value) = call.call.args.first().or(call.receiver) {
+            if let Some(value) = call.written.args.first().or(call.receiver) {
                 swallowed(world, unit, value, "type_of", call.position, found);
             }
         }
@@ -37,13 +39,20 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
 }
 
 fn operator(unit: &Unit<'_>, call: &Call<'_>, found: &mut Findings) {
-    let [left, right] = call.call.args.as_slice() else { return };
+    let [left, right] = call.written.args.as_slice() else { return };
     let values = [unit.facts.value_of(left), unit.facts.value_of(right)];
     if ORDER.contains(&call.name())
         && let Some(text) = values.iter().find_map(|value| as_duration(value))
     {
         let message = format!("`{}` compares durations as texts: \"10s\" comes before \"9s\"", call.name());
         found.error(unit, "check::compared_as_text", message, call.position).help(format!("write `duration(\"{text}\")`, on both sides"));
+    }
+    if let ("/", Expr::IntegerConstant(one, _), Expr::IntegerConstant(other, _)) = (call.name(), values[0], values[1])
+        && *other != 0
+        && one % other != 0
+    {
+        let message = format!("`{one} / {other}` is {}: whole numbers give a whole number", one / other);
+        found.warning(unit, "check::whole_division", message, call.position).help(format!("write `{one}.0 / {other}.0` for a fraction"));
     }
     if ["==", "!="].contains(&call.name())
         && let (Some(one), Some(other)) = (kind_of(values[0]), kind_of(values[1]))
@@ -56,7 +65,7 @@ fn operator(unit: &Unit<'_>, call: &Call<'_>, found: &mut Findings) {
 }
 
 /// A text that reads like `90s`.
-fn as_duration<'e>(expr: &'e Expr) -> Option<&'e str> {
+fn as_duration(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::StringConstant(text, _) if text.starts_with(|first: char| first.is_ascii_digit()) && duration::parse(text).is_ok() => {
             Some(text)
@@ -67,23 +76,25 @@ fn as_duration<'e>(expr: &'e Expr) -> Option<&'e str> {
 
 /// `let x = s.trim()`: it changes `s` and gives nothing.
 fn in_place(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, found: &mut Findings) {
-    if call.site.becomes != Use::Taken || call.namespace().is_some() || unit.named(call.name()).next().is_some() {
-        return;
-    }
-    let given = call.call.args.len() + usize::from(call.is_method);
-    let fitting: Vec<_> =
-        world.words.overloads("", call.name()).iter().filter(|one| one.params.len() == given && one.namespace.is_empty()).collect();
-    let all = !fitting.is_empty() && fitting.iter().all(|one| one.returns == "()" && one.params.first().is_some_and(|first| first.mutable));
-    if all {
-        let message = format!("`{}` works in place and gives nothing back", call.name());
+    if call.site.becomes == Use::Taken && works_in_place(world, unit, call) {
         let receiver = match call.receiver {
             Some(Expr::Variable(parts, ..)) => parts.1.as_str(),
             _ => "x",
         };
+        let help = format!("write `{receiver}.{}(…);` on a line of its own, then use `{receiver}`", call.name());
         found
-            .error(unit, "check::works_in_place", message, call.position)
-            .help(format!("write `{receiver}.{}(…);` on a line of its own, then use `{receiver}`", call.name()));
+            .error(unit, "check::works_in_place", format!("`{}` works in place and gives nothing back", call.name()), call.position)
+            .help(help);
     }
+}
+
+/// Whether a call changes what it is called on, and has no other answer.
+pub fn works_in_place(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>) -> bool {
+    let given = call.written.args.len() + usize::from(call.is_method);
+    let fits = |one: &&Signature| one.params.len() == given && one.namespace.is_empty();
+    let mut fitting = world.words.overloads("", call.name()).iter().filter(fits).peekable();
+    let is_native = call.namespace().is_none() && unit.named(call.name()).next().is_none() && fitting.peek().is_some();
+    is_native && fitting.all(|one| one.returns == "()" && one.params.first().is_some_and(|first| first.mutable))
 }
 
 /// In a dry run a change's answer may be unknown, and these would take it for a value.
@@ -100,7 +111,7 @@ fn changing(world: &World<'_>, unit: &Unit<'_>, value: &Expr) -> Option<String> 
     let binding = unit.facts.binding(value).filter(|binding| binding.kind == Kind::Local);
     let value = binding.and_then(|binding| binding.value).unwrap_or(value);
     let Expr::FnCall(written, _) = value else { return None };
-    let call = unit.facts.calls.iter().find(|call| std::ptr::eq(call.call, &raw const **written))?;
+    let call = unit.facts.calls.iter().find(|call| std::ptr::eq(call.written, &raw const **written))?;
     match world.target(unit, call) {
         Target::Verb(path, verb) if verb.kind != VerbKind::Read => Some(path),
         _ => None,

@@ -23,7 +23,9 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
             found.error(unit, "check::task", flaw.message.clone(), flaw.position).maybe(flaw.help.clone());
         }
         for (key, named) in [("needs", &written.needs), ("after", &written.after)] {
-            named.iter().for_each(|named| known(unit, key, named, written.id.as_ref(), &tasks, found));
+            for named in named {
+                known(unit, key, named, written.id.as_ref(), &tasks, found);
+            }
         }
         if let Some(id) = &written.id
             && let Some(other) = tasks.iter().find(|(name, other)| **name != unit.source.name && **other == id.id)
@@ -83,7 +85,7 @@ fn hooks(world: &World<'_>, unit: &Unit<'_>, written: Option<&Written>, found: &
 
 /// A name like a hook's that nobody calls, in a script that has no such hook.
 fn is_misspelt(unit: &Unit<'_>, def: &ScriptFuncDef, near: &str) -> bool {
-    let called = unit.facts.calls.iter().any(|call| call.name() == def.name && call.call.namespace.is_empty());
+    let called = unit.facts.calls.iter().any(|call| call.name() == def.name && call.written.namespace.is_empty());
     !called && unit.named(near).next().is_none()
 }
 

@@ -2,7 +2,7 @@
 
 use super::Findings;
 use super::facts::{Call, Mention, Node};
-use super::world::{Unit, World};
+use super::world::{Home, Unit, World};
 use crate::engine::wording::arguments;
 use crate::script::value::nearest;
 use rhai::{ASTFlags, FnAccess, Position, ScriptFuncDef, Stmt};
@@ -39,7 +39,7 @@ fn plain(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, found: &mut Findin
     let name = call.name();
     let arities: BTreeSet<usize> = unit.named(name).map(|def| def.params.len()).collect();
     let natives = world.words.overloads("", name);
-    let given = call.call.args.len();
+    let given = call.written.args.len();
     if arities.contains(&given) || natives.iter().any(|one| one.params.len() == given) {
         return;
     }
@@ -74,10 +74,10 @@ fn suggestion(world: &World<'_>, unit: &Unit<'_>, name: &str) -> Option<String> 
 }
 
 fn method(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, keys: &BTreeSet<&str>, found: &mut Findings) {
-    let (name, given) = (call.name(), call.call.args.len());
+    let (name, given) = (call.name(), call.written.args.len());
     let natives = world.words.overloads("", name);
     let fits = natives.iter().any(|one| one.params.len() == given + 1) || unit.named(name).any(|def| def.params.len() == given);
-    let is_task = super::declare::is_task(world, unit, call.receiver);
+    let is_task = super::task::is_task(world, unit, call.receiver);
     if fits || is_task || keys.contains(name) || super::declare::METHODS.iter().any(|method| method.name == name) {
         return;
     }
@@ -96,16 +96,16 @@ fn method(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, keys: &BTreeSet<&
 }
 
 fn qualified(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, namespace: &str, found: &mut Findings) {
-    let (name, given) = (call.name(), call.call.args.len());
+    let (name, given) = (call.name(), call.written.args.len());
     let path = format!("{namespace}::{name}");
-    match world.imported(unit, namespace) {
-        Some(None) => {}
-        Some(Some(other)) => in_script(unit, other, call, &path, found),
-        None if namespace.contains("::") => {}
-        None if !world.words.has_namespace(namespace) || namespace.is_empty() => {
-            unknown_namespace(world, unit, namespace, call.call.namespace.position(), found)
+    match world.home(unit, namespace) {
+        Home::Broken => {}
+        Home::Script(other) => in_script(unit, other, call, &path, found),
+        Home::Primitive if namespace.contains("::") => {}
+        Home::Primitive if !world.words.has_namespace(namespace) || namespace.is_empty() => {
+            unknown_namespace(world, unit, namespace, call.written.namespace.position(), found);
         }
-        None => {
+        Home::Primitive => {
             let known = world.words.overloads(namespace, name);
             if known.is_empty() {
                 let help = nearest(name, world.words.names(namespace)).map(|near| format!("did you mean `{namespace}::{near}`?"));
@@ -120,7 +120,7 @@ fn qualified(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, namespace: &st
 }
 
 fn in_script(unit: &Unit<'_>, other: &Unit<'_>, call: &Call<'_>, path: &str, found: &mut Findings) {
-    let (name, given) = (call.name(), call.call.args.len());
+    let (name, given) = (call.name(), call.written.args.len());
     let all: Vec<_> = other.named(name).collect();
     let Some(first) = all.first() else {
         let public = other.functions.iter().filter(|def| def.access == FnAccess::Public).map(|def| def.name.as_str());
@@ -160,7 +160,7 @@ fn shown(known: &[crate::engine::vocabulary::Signature]) -> Vec<String> {
 }
 
 fn signature(path: &str, def: &ScriptFuncDef) -> String {
-    format!("{path}({})", def.params.iter().map(|param| param.as_str()).collect::<Vec<_>>().join(", "))
+    format!("{path}({})", def.params.iter().map(rhai::ImmutableString::as_str).collect::<Vec<_>>().join(", "))
 }
 
 fn variable(world: &World<'_>, unit: &Unit<'_>, mention: &Mention<'_>, found: &mut Findings) {
@@ -183,14 +183,14 @@ fn variable(world: &World<'_>, unit: &Unit<'_>, mention: &Mention<'_>, found: &m
             let help = nearest(name, unit.constants()).map(|near| format!("did you mean `global::{near}`?"));
             found.error(unit, code, format!("the script has no constant `{name}`"), mention.position).maybe(help);
         }
-        Some(namespace) => match world.imported(unit, namespace) {
-            Some(Some(other)) if !exports(other, name) => {
+        Some(namespace) => match world.home(unit, namespace) {
+            Home::Script(other) if !exports(other, name) => {
                 let help = format!("a constant is shared with `export const {name} = …;` in `{}`", other.source.name);
                 found.error(unit, code, format!("`{namespace}` exports no constant `{name}`"), mention.position).help(help);
             }
-            Some(_) => {}
-            None if namespace.contains("::") => {}
-            None => unknown_namespace(world, unit, namespace, mention.position, found),
+            Home::Script(_) | Home::Broken => {}
+            Home::Primitive if namespace.contains("::") => {}
+            Home::Primitive => unknown_namespace(world, unit, namespace, mention.position, found),
         },
     }
 }

@@ -3,6 +3,7 @@
 use super::Findings;
 use super::facts::Call;
 use super::world::{Target, Unit, World};
+use crate::cluster::{KindName, Name, NameError, PodName};
 use crate::engine::vocabulary::{Param, Signature};
 use crate::script::Verb;
 use crate::script::value::{kind_named, nearest};
@@ -16,6 +17,7 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
         for call in unit.facts.calls.iter().filter(|call| !call.is_operator()) {
             let overloads = fitting(world, unit, call);
             kinds(unit, call, &overloads, found);
+            named_objects(unit, call, &overloads, found);
             if let Target::Verb(path, verb) = world.target(unit, call) {
                 let named = all(world, call).iter().any(|one| one.params.iter().any(|param| param.name == OPTIONS));
                 options_of(unit, call, &path, verb, &overloads, named, found);
@@ -30,7 +32,7 @@ fn fitting<'w>(world: &'w World<'_>, unit: &Unit<'_>, call: &Call<'_>) -> Vec<&'
     if unit.imports.contains_key(&namespace) || (namespace.is_empty() && unit.named(call.name()).next().is_some()) {
         return Vec::new();
     }
-    let count = call.call.args.len() + usize::from(call.is_method);
+    let count = call.written.args.len() + usize::from(call.is_method);
     all(world, call).iter().filter(|one| one.params.len() == count).collect()
 }
 
@@ -44,7 +46,7 @@ fn params<'s>(call: &Call<'_>, signature: &'s Signature) -> &'s [Param] {
 }
 
 fn kinds(unit: &Unit<'_>, call: &Call<'_>, overloads: &[&Signature], found: &mut Findings) {
-    for (index, argument) in call.call.args.iter().enumerate() {
+    for (index, argument) in call.written.args.iter().enumerate() {
         let Some(given) = kind_of(argument) else { continue };
         let wanted: Vec<&str> = overloads.iter().map(|one| params(call, one)[index].kind.as_str()).collect();
         if wanted.is_empty() || wanted.iter().any(|kind| *kind == given || *kind == "any") {
@@ -57,6 +59,26 @@ fn kinds(unit: &Unit<'_>, call: &Call<'_>, overloads: &[&Signature], found: &mut
             .collect();
         shown.dedup();
         found.error(unit, "check::wrong_type", message, argument.start_position()).help(format!("it takes {}", shown.join(" or ")));
+    }
+}
+
+/// A literal that should name something in the cluster, and does not.
+fn named_objects(unit: &Unit<'_>, call: &Call<'_>, overloads: &[&Signature], found: &mut Findings) {
+    let Some(signature) = overloads.first() else { return };
+    for (argument, param) in call.written.args.iter().zip(params(call, signature)) {
+        let Expr::StringConstant(text, position) = argument else { continue };
+        let wrong = match (signature.namespace.as_str(), param.name.as_str()) {
+            ("kube", "name") => Name::parse(text).err(),
+            ("kube", "kind") => KindName::parse(text).err(),
+            ("kube", "pod") => PodName::parse(text).err().filter(|_| Name::parse(text).is_err()),
+            ("helm", "release") if text.split('/').filter(|part| !part.is_empty()).count() != 2 => {
+                Some(NameError { text: text.to_string(), wanted: "a release", example: "gitea/gitea" })
+            }
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            found.error(unit, "check::bad_name", wrong.to_string(), *position).help(format!("write it like `{}`", wrong.example));
+        }
     }
 }
 
@@ -92,7 +114,7 @@ fn options_of(unit: &Unit<'_>, call: &Call<'_>, path: &str, verb: &Verb, overloa
     if verb.options.is_empty() {
         return;
     }
-    for (index, argument) in call.call.args.iter().enumerate() {
+    for (index, argument) in call.written.args.iter().enumerate() {
         let is_options = overloads.iter().any(|one| is_options(params(call, one), index, named));
         if let (Expr::Map(entries, _), true) = (argument, is_options) {
             keys(unit, entries, path, verb, found);

@@ -2,9 +2,10 @@
 //! that says by no `done` when it need not run again.
 
 use super::Findings;
-use super::declare::{METHODS, closure_at, is_task};
+use super::declare::{METHODS, closure_at};
 use super::facts::Call;
 use super::header::HOOKS;
+use super::task::is_task;
 use super::world::{Target, Unit, World};
 use crate::script::Kind;
 use rhai::{Expr, ScriptFuncDef};
@@ -21,8 +22,16 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
     }
     for unit in &world.units {
         for (index, call) in unit.facts.calls.iter().enumerate() {
-            if call.name() == "step" && call.call.args.len() == 2 && is_task(world, unit, call.receiver) {
-                acts(world, unit, index, call, found);
+            if call.written.args.len() != 2 || !is_task(world, unit, call.receiver) {
+                continue;
+            }
+            match call.name() {
+                "step" => {
+                    acts(world, unit, index, call, found);
+                    asks_only(world, unit, index, call, found);
+                }
+                "require" | "check" | "remember" => asks_only(world, unit, index, call, found),
+                _ => {}
             }
         }
     }
@@ -34,7 +43,7 @@ fn declares_only(world: &World<'_>, unit: &Unit<'_>, def: &ScriptFuncDef, found:
         let reached = match world.target(unit, call) {
             Target::Verb(path, verb) if !verb.declaring => Some((format!("`{path}` reaches the world"), path)),
             Target::Script(index, called) => {
-                let mut seen = vec![(unit.index, def as *const _)];
+                let mut seen = vec![(unit.index, std::ptr::from_ref(def))];
                 at_once(world, &world.units[index], called, &mut seen)
                     .map(|path| (format!("`{}` reaches the world through `{path}`", call.name()), path))
             }
@@ -79,41 +88,58 @@ fn at_once(world: &World<'_>, unit: &Unit<'_>, def: &ScriptFuncDef, seen: &mut S
 
 /// A step that acts needs to say when it has been done.
 fn acts(world: &World<'_>, unit: &Unit<'_>, index: usize, call: &Call<'_>, found: &mut Findings) {
-    let run = match &call.call.args[1] {
+    let run = match &call.written.args[1] {
         Expr::Map(entries, _) if entries.0.iter().any(|(key, _)| key.name == "done") => return,
         Expr::Map(..) => closure_at(unit, index, 1, Some("run")),
         _ => closure_at(unit, index, 1, None),
     };
-    let Some(run) = run.and_then(|run| unit.facts.closures.iter().position(|closure| std::ptr::eq(closure, run))) else { return };
-    let inside = unit.facts.calls.iter().filter(|call| is_inside(unit, call.site.closure, run));
-    for call in inside {
-        if let Some(path) = action(world, unit, call, &mut Seen::new()) {
-            let message = if call.name() == path.rsplit("::").next().unwrap_or(&path) {
-                format!("`{path}` always acts, and the step has no `done`")
-            } else {
-                format!("`{}` always acts (through `{path}`), and the step has no `done`", call.name())
-            };
-            found
-                .error(unit, "check::no_done", message, call.position)
-                .help("write `#{ done: || …, run: || … }`: `done` says when it need not run again");
-            return;
-        }
+    let Some((call, path)) = run.and_then(|run| first(world, unit, run, |kind| kind == Kind::Action)) else { return };
+    let message = format!("{} always acts, and the step has no `done`", through(call, &path));
+    found
+        .error(unit, "check::no_done", message, call.position)
+        .help("write `#{ done: || …, run: || … }`: `done` says when it need not run again");
+}
+
+/// A question is asked at any time, by `status` too: it must not change what it asks about.
+fn asks_only(world: &World<'_>, unit: &Unit<'_>, index: usize, call: &Call<'_>, found: &mut Findings) {
+    let (key, what) = match call.name() {
+        "step" => (Some("done"), "`done`".to_owned()),
+        name => (None, format!("`task.{name}`")),
+    };
+    let closure = closure_at(unit, index, 1, key);
+    let Some((call, path)) = closure.and_then(|closure| first(world, unit, closure, |kind| kind != Kind::Read)) else { return };
+    let message = format!("{} changes something, and {what} only asks", through(call, &path));
+    found.error(unit, "check::question_changes", message, call.position).help("a change belongs into the `run` of a step");
+}
+
+/// `helm::upgrade`, or the function that leads to it.
+fn through(call: &Call<'_>, path: &str) -> String {
+    if call.name() == path.rsplit("::").next().unwrap_or(path) {
+        format!("`{path}`")
+    } else {
+        format!("`{}` (through `{path}`)", call.name())
     }
+}
+
+/// The first call in a closure that leads to such a verb, and the verb.
+fn first<'u, 'a>(world: &World<'a>, unit: &'u Unit<'a>, closure: usize, wanted: fn(Kind) -> bool) -> Option<(&'u Call<'a>, String)> {
+    let inside = unit.facts.calls.iter().filter(|call| is_inside(unit, call.site.closure, closure));
+    inside.into_iter().find_map(|call| Some((call, leads_to(world, unit, call, wanted, &mut Seen::new())?)))
 }
 
 fn is_inside(unit: &Unit<'_>, closure: Option<usize>, outer: usize) -> bool {
     closure.is_some_and(|index| index == outer || is_inside(unit, unit.facts.closures[index].site.closure, outer))
 }
 
-/// The action that a call leads to, however deep.
-fn action(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, seen: &mut Seen) -> Option<String> {
+/// The verb of that kind that a call leads to, however deep.
+fn leads_to(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, wanted: fn(Kind) -> bool, seen: &mut Seen) -> Option<String> {
     match world.target(unit, call) {
-        Target::Verb(path, verb) if verb.kind == Kind::Action && !only_reads(call) => Some(path),
+        Target::Verb(path, verb) if wanted(verb.kind) && !only_reads(call) => Some(path),
         Target::Script(index, def) if !seen.contains(&(index, std::ptr::from_ref(def))) => {
             seen.push((index, def));
             let other = &world.units[index];
             let own = other.facts.calls.iter().filter(|call| call.site.function.is_some_and(|function| std::ptr::eq(function, def)));
-            own.into_iter().find_map(|call| action(world, other, call, seen))
+            own.into_iter().find_map(|call| leads_to(world, other, call, wanted, seen))
         }
         _ => None,
     }
@@ -121,7 +147,7 @@ fn action(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, seen: &mut Seen) 
 
 /// `kube::exec(…, #{ read_only: true })` acts on nothing.
 fn only_reads(call: &Call<'_>) -> bool {
-    call.call.args.iter().any(|argument| match argument {
+    call.written.args.iter().any(|argument| match argument {
         Expr::Map(entries, _) => {
             entries.0.iter().any(|(key, value)| key.name == "read_only" && matches!(value, Expr::BoolConstant(true, _)))
         }

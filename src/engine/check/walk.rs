@@ -1,7 +1,7 @@
 //! From a syntax tree to [`Facts`]: every function once, every closure where it is written, with the variables that
 //! are in scope there. (`AST::walk` knows no scopes, goes in random order and skips `break <expr>`.)
 
-use super::facts::{Binding, Call, Closure, Facts, Handed, Kind, Mention, Node, Site, Use, namespace};
+use super::facts::{Access, Binding, Call, Closure, Facts, Handed, Kind, Mention, Node, Site, Use, namespace};
 use super::tree::Function;
 use crate::script::value::nearest;
 use rhai::{ASTFlags, Expr, FnCallExpr, FnPtr, Position, Stmt};
@@ -11,7 +11,7 @@ pub fn walk<'a>(statements: &'a [Stmt], functions: &'a [Function]) -> Facts<'a> 
     let (anonymous, named): (Vec<_>, Vec<_>) = functions.iter().partition(|function| function.def.name.starts_with("anon$"));
     let anonymous = anonymous.into_iter().map(|function| (function.def.name.as_str(), function)).collect();
     let top = Site { function: None, closure: None, becomes: Use::Dropped };
-    let mut walker = Walker { facts: Facts::default(), scope: Vec::new(), anonymous, handed: None, site: top };
+    let mut walker = Walker { facts: Facts::default(), scope: Vec::new(), anonymous, handed: None, written: None, site: top };
     walker.facts.nodes.extend(statements.iter().map(Node::Top));
     walker.block(statements);
     for function in named {
@@ -25,6 +25,8 @@ struct Walker<'a> {
     scope: Vec<Binding<'a>>,
     anonymous: HashMap<&'a str, &'a Function>,
     handed: Option<Handed<'a>>,
+    /// The property that the assignment at hand writes.
+    written: Option<Position>,
     site: Site<'a>,
 }
 
@@ -101,6 +103,7 @@ impl<'a> Walker<'a> {
                 self.declare(&parts.0.name, kind, Some(&parts.1));
             }
             Stmt::Assignment(parts) => {
+                self.written = if parts.0.is_op_assignment() { None } else { property_of(&parts.1.lhs) };
                 self.expression(&parts.1.lhs);
                 self.taken(&parts.1.rhs);
             }
@@ -156,7 +159,7 @@ impl<'a> Walker<'a> {
             Expr::Variable(parts, _, position) => self.variable(&parts.1, &parts.2, *position),
             Expr::StringConstant(text, position) => self.facts.nodes.push(Node::Text(text, *position)),
             Expr::InterpolatedString(parts, _) => {
-                parts.iter().filter(|part| !matches!(part, Expr::StringConstant(..))).for_each(|part| self.taken(part))
+                self.all_taken(parts.iter().filter(|part| !matches!(part, Expr::StringConstant(..))));
             }
             Expr::Array(items, _) => self.all_taken(items.iter()),
             Expr::Map(entries, _) => {
@@ -195,7 +198,7 @@ impl<'a> Walker<'a> {
     /// What follows a `.`: a property, a method, or one of them and the rest of the chain.
     fn link(&mut self, expr: &'a Expr, receiver: Option<&'a Expr>, last: bool) {
         match expr {
-            Expr::Property(parts, _) => self.facts.nodes.push(Node::Property(&parts.2)),
+            Expr::Property(parts, position) => self.property(&parts.2, *position, receiver),
             Expr::MethodCall(call, position) => self.call(call, *position, receiver, true),
             Expr::Dot(parts, flags, _) if !last => {
                 self.inner_link(&parts.lhs, receiver);
@@ -206,6 +209,14 @@ impl<'a> Walker<'a> {
                 self.index(&parts.rhs, flags.contains(ASTFlags::BREAK));
             }
             other => self.expression(other),
+        }
+    }
+
+    fn property(&mut self, name: &'a str, position: Position, receiver: Option<&'a Expr>) {
+        self.facts.nodes.push(Node::Property(name));
+        if let Some(Expr::Variable(parts, _, at)) = receiver {
+            let written = self.written == Some(position);
+            self.facts.accesses.push(Access { name, position, of: self.find(&parts.1), at: *at, written });
         }
     }
 
@@ -240,7 +251,7 @@ impl<'a> Walker<'a> {
     fn call(&mut self, call: &'a FnCallExpr, position: Position, receiver: Option<&'a Expr>, is_method: bool) {
         let shadowed = self.find(&call.name).is_some();
         let index = self.facts.calls.len();
-        self.facts.calls.push(Call { call, position, receiver, is_method, shadowed, site: self.site });
+        self.facts.calls.push(Call { written: call, position, receiver, is_method, shadowed, site: self.site });
         for (argument, expr) in call.args.iter().enumerate() {
             self.handed = Some(Handed { call: index, argument, key: None });
             self.taken(expr);
@@ -270,10 +281,10 @@ impl<'a> Walker<'a> {
 
     fn closure(&mut self, function: &'a Function, captures: usize, position: Position, handed_to: Option<Handed<'a>>) {
         let def = &*function.def;
-        let captured = def.params.iter().take(captures).map(|name| (name.as_str(), self.find(name))).collect();
+        let names = def.params.iter().take(captures).map(|name| (name.as_str(), self.find(name))).collect();
         let index = self.facts.closures.len();
         let arity = def.params.len() - captures;
-        self.facts.closures.push(Closure { position, captured, arity, handed_to, site: self.site });
+        self.facts.closures.push(Closure { position, captured: names, arity, handed_to, site: self.site });
         let outside = self.site;
         self.site = Site { closure: Some(index), becomes: Use::Taken, ..outside };
         let depth = self.scope.len();
@@ -283,5 +294,16 @@ impl<'a> Walker<'a> {
         self.block(&function.body);
         self.scope.truncate(depth);
         self.site = outside;
+    }
+}
+
+/// Where the property stands that `x.property = …` writes.
+fn property_of(target: &Expr) -> Option<Position> {
+    match target {
+        Expr::Dot(parts, ..) => match &parts.rhs {
+            Expr::Property(_, position) => Some(*position),
+            _ => None,
+        },
+        _ => None,
     }
 }

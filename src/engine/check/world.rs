@@ -1,7 +1,7 @@
 //! The scripts under check with all that they import, and what a call in one of them leads to.
 
-use super::declare::TaskParams;
 use super::facts::{Call, Facts, Node};
+use super::task::TaskParams;
 use super::tree::{self, Function};
 use super::walk::walk;
 use crate::engine::vocabulary::{Signature, Vocabulary};
@@ -121,6 +121,15 @@ impl<'a> Unit<'a> {
     }
 }
 
+/// What a namespace stands for.
+pub enum Home<'a, 'w> {
+    Script(&'w Unit<'a>),
+    /// An import that failed: nothing more is said about what it holds.
+    Broken,
+    /// No import: a primitive, or nothing.
+    Primitive,
+}
+
 /// What a call leads to.
 pub enum Target<'a, 'w> {
     /// A function of this script or of an imported one: which script, which function.
@@ -167,22 +176,26 @@ impl<'a> World<'a> {
         load::shared(self.scripts)
     }
 
-    /// The script that a namespace of `unit` stands for: `None` if it is no import, `Some(None)` if the import failed.
-    pub fn imported(&self, unit: &Unit<'a>, namespace: &str) -> Option<Option<&Unit<'a>>> {
-        unit.imports.get(namespace).map(|target| target.map(|index| &self.units[index]))
+    /// What a namespace stands for in `unit`.
+    pub fn home(&self, unit: &Unit<'a>, namespace: &str) -> Home<'a, '_> {
+        match unit.imports.get(namespace) {
+            Some(Some(index)) => Home::Script(&self.units[*index]),
+            Some(None) => Home::Broken,
+            None => Home::Primitive,
+        }
     }
 
     pub fn target(&self, unit: &Unit<'a>, call: &Call<'a>) -> Target<'a, '_> {
-        let arity = call.call.args.len();
+        let arity = call.written.args.len();
         let fitting = |unit: &Unit<'a>| unit.named(call.name()).find(|def| def.params.len() == arity).map(|def| (unit.index, def));
         match call.namespace() {
-            Some(namespace) => match self.imported(unit, &namespace) {
-                Some(Some(other)) => match fitting(other).filter(|(_, def)| def.access == FnAccess::Public) {
+            Some(namespace) => match self.home(unit, &namespace) {
+                Home::Script(other) => match fitting(other).filter(|(_, def)| def.access == FnAccess::Public) {
                     Some((index, def)) => Target::Script(index, def),
                     None => Target::Other,
                 },
-                Some(None) => Target::Other,
-                None => self.verb(&namespace, call.name()),
+                Home::Broken => Target::Other,
+                Home::Primitive => self.verb(&namespace, call.name()),
             },
             None => match fitting(unit) {
                 Some((index, def)) => Target::Script(index, def),

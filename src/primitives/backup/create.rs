@@ -5,7 +5,7 @@ use crate::effect::Permit;
 use crate::primitives::backup::driver::Backups;
 use crate::primitives::backup::error::BackupError;
 use crate::primitives::backup::manifest::{self, FORMAT, MANIFEST, Manifest, Object};
-use crate::primitives::backup::producer::{self, Produced, Producer};
+use crate::primitives::backup::producer::{self, Produced, Producer, Producers};
 use crate::primitives::backup::stream;
 use crate::webdav::{Replace, WebDavError};
 use age::x25519::Recipient;
@@ -60,7 +60,7 @@ impl Backups {
         permit: &Permit,
         begun: &Begun,
         recipients: &[Recipient],
-        producers: &[Box<dyn Producer + '_>],
+        producers: &Producers<'_>,
     ) -> Result<Manifest, BackupError> {
         self.ready().await?;
         let (id, made_at) = self.begin(permit, begun).await?;

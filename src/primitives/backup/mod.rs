@@ -5,8 +5,11 @@ mod catalogue;
 mod create;
 mod driver;
 mod error;
+#[cfg(test)]
+mod faults;
 mod identity;
 mod manifest;
+mod output;
 mod producer;
 mod signature;
 mod stream;
@@ -23,7 +26,7 @@ use create::Begun;
 use driver::Backups;
 use error::BackupError;
 use manifest::{Grade, Manifest};
-use producer::{Dump, Globals, Place, Producer, cluster_name};
+use producer::{Dump, Globals, Place, Producers, cluster_name};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 use serde::de::IgnoredAny;
@@ -242,17 +245,17 @@ fn make(
 ) -> Result<Manifest, Fault> {
     let recipients = identity::recipients(&host.settings)?;
     let gateway = Gateway::on(host)?;
-    let (mut producers, mut globals_of): (Vec<Box<dyn Producer + '_>>, Vec<Box<dyn Producer + '_>>) = (Vec::new(), Vec::new());
+    let (mut dumps, mut roles) = (Producers::new(), Producers::new());
     let servers = servers(targets, globals);
     for target in targets {
         let place = Arc::new(Place::new(&gateway, target.unlock(host)?));
         if servers.iter().any(|server| std::ptr::eq(*server, target)) {
-            globals_of.push(Box::new(Globals(Arc::clone(&place))));
+            roles.push(Box::new(Globals(Arc::clone(&place))));
         }
-        producers.push(Box::new(Dump(place)));
+        dumps.push(Box::new(Dump(place)));
     }
-    producers.extend(globals_of);
-    host.wait::<_, BackupError, Fault>(backups.create(permit, begun, &recipients, &producers))
+    dumps.extend(roles);
+    host.wait::<_, BackupError, Fault>(backups.create(permit, begun, &recipients, &dumps))
 }
 
 /// Removes what is unfinished. A Ctrl-C that ended the backup must not end this too; it takes seconds at most.

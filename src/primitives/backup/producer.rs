@@ -1,19 +1,17 @@
-//! Where the bytes of a backup come from: `pg_dump` and `pg_dumpall` inside the primary's pod. A producer that fails
-//! ends its output with an error, never with an end. What becomes of the bytes is the driver's business.
+//! Where the bytes of a backup come from: `pg_dump` and `pg_dumpall` inside the primary's pod. How their output ends is
+//! `output`'s business, what becomes of it the driver's.
 
-use crate::cluster::{Cluster, ClusterError, ExecStream, Executed, PodName};
+use crate::cluster::{Cluster, PodName};
 use crate::database::{Gateway, Session, Target, Unlocked};
 use crate::primitives::backup::error::BackupError;
 use crate::primitives::backup::manifest::{Content, Facts};
+use crate::primitives::backup::output::{Checked, Held};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::AsyncRead;
 use tokio::sync::OnceCell;
 
 /// Something that can be backed up.
@@ -23,6 +21,9 @@ pub trait Producer {
     /// Begins anew; every call is a full output from the start.
     fn start(&self) -> BoxFuture<'_, Result<Produced, BackupError>>;
 }
+
+/// All that goes into one backup, in this order.
+pub type Producers<'p> = Vec<Box<dyn Producer + 'p>>;
 
 /// An output under way, and what it is.
 pub struct Produced {
@@ -90,7 +91,7 @@ impl Dump<'_> {
         let words = dump_words(&login.user, port, &target.database, &snapshot);
         let (output, tool) = start(gateway.cluster(), &pod, &words, login.password.reveal()?, self.title()).await?;
         let content = Content::Database { cluster: cluster_name(target), database: target.database.clone(), facts };
-        Ok(Produced { content, output: Box::new(Held { output, _snapshot: session }), tool: Some(tool) })
+        Ok(Produced { content, output: Box::new(Held::new(output, session)), tool: Some(tool) })
     }
 }
 
@@ -168,7 +169,7 @@ async fn start(
     let version = cluster.exec_read(pod, &[program.clone(), "--version".into()], &[]).await?;
     let version = String::from_utf8_lossy(&version.stdout).trim().rsplit(") ").next().unwrap_or_default().to_owned();
     let stream = cluster.exec_stream(pod, &with_password(words), format!("{password}\n").as_bytes()).await?;
-    Ok((Checked { state: State::Reads(stream), what, program: program.clone() }, (program, version)))
+    Ok((Checked::new(stream, what, program.clone()), (program, version)))
 }
 
 /// A command whose password is the first line of its input: its words are in the audit log.
@@ -196,78 +197,6 @@ fn connection(database: &str) -> String {
     format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// A program's output that ends only if the program exited 0.
-struct Checked {
-    state: State,
-    what: String,
-    program: String,
-}
-
-enum State {
-    Reads(ExecStream),
-    Ends(BoxFuture<'static, Result<Executed, ClusterError>>),
-    Ended,
-}
-
-impl AsyncRead for Checked {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            match &mut self.state {
-                State::Reads(stream) => {
-                    let before = buffer.filled().len();
-                    ready!(Pin::new(stream).poll_read(context, buffer)).map_err(|error| self.broke(error.to_string()))?;
-                    if buffer.filled().len() > before || buffer.remaining() == 0 {
-                        return Poll::Ready(Ok(()));
-                    }
-                    if let State::Reads(stream) = std::mem::replace(&mut self.state, State::Ended) {
-                        self.state = State::Ends(stream.finish().boxed());
-                    }
-                }
-                State::Ends(ending) => {
-                    let ended = ready!(ending.as_mut().poll(context));
-                    self.state = State::Ended;
-                    return Poll::Ready(self.judge(ended));
-                }
-                State::Ended => return Poll::Ready(Ok(())),
-            }
-        }
-    }
-}
-
-impl Checked {
-    fn judge(&self, ended: Result<Executed, ClusterError>) -> io::Result<()> {
-        let ended = ended.map_err(|error| self.broke(error.to_string()))?;
-        if ended.status == 0 {
-            return Ok(());
-        }
-        let ending = format!("exited {}", ended.status);
-        Err(io::Error::other(failed(&self.what, &self.program, ending, &ended.stderr)))
-    }
-
-    fn broke(&self, reason: String) -> io::Error {
-        io::Error::other(BackupError::ProducerBroke { what: self.what.clone(), reason })
-    }
-}
-
-/// A producer's failure with the last lines it said.
-fn failed(what: &str, program: &str, ending: String, stderr: &str) -> BackupError {
-    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(3)..].join("; ");
-    BackupError::ProducerFailed { what: what.into(), program: program.into(), ending, stderr: last }
-}
-
-/// An output that needs its snapshot as long as it is read.
-struct Held {
-    output: Checked,
-    _snapshot: Session,
-}
-
-impl AsyncRead for Held {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.output).poll_read(context, buffer)
-    }
-}
-
 /// The versions that had a hand in a backup, by program.
 pub fn tools(tools: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
     let own = ("railrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
@@ -292,11 +221,5 @@ mod tests {
     #[test]
     fn a_database_called_like_a_setting_stays_a_name() {
         assert_eq!(connection("host=evil o'clock \\"), "dbname='host=evil o\\'clock \\\\'");
-    }
-
-    #[test]
-    fn a_failure_says_the_last_lines() {
-        let error = failed("database a/b", "pg_dump", "exited 1".into(), "1\n2\n\npg_dump: error: 3\n4\n");
-        assert_eq!(error.to_string(), "cannot back up database a/b: `pg_dump` exited 1: 2; pg_dump: error: 3; 4");
     }
 }

@@ -59,13 +59,12 @@ impl Backups {
     /// Asks the server for its own hash; where it computes none, the object is fetched and hashed here.
     async fn compare_hash(&self, permit: &Permit, id: &str, object: &Object) -> Result<(), BackupError> {
         let path = self.path(id, &object.path);
-        let found = match self.dav.recalculate(permit, &path).await? {
-            Some(hash) => hash,
-            None => {
-                let told = self.progress(&format!("read {}", object.path), Some(object.bytes));
-                let tally = stream::hash(self.dav.open(&path).await?, told).await;
-                tally.map_err(|error| unread(error, id, object))?.sha256()
-            }
+        let found = if let Some(hash) = self.dav.recalculate(permit, &path).await? {
+            hash
+        } else {
+            let told = self.progress(&format!("read {}", object.path), Some(object.bytes));
+            let tally = stream::hash(self.dav.open(&path).await?, told).await;
+            tally.map_err(|error| unread(error, id, object))?.sha256()
         };
         equal(id, object, "sha256", &object.sha256, &found)
     }

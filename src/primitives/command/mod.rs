@@ -6,7 +6,7 @@ use crate::effect::{Change, Diff, Preview};
 use crate::host::Host;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, value};
 use driver::{CommandError, Run, RunOptions};
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, ImmutableString, Map};
 
 #[export_module]

@@ -7,7 +7,7 @@ use crate::script::{
 };
 use miette::Diagnostic;
 use retry::{GaveUp, RetryOptions, Tries};
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, EvalAltResult, NativeCallContext, export_module, exported_module};
 use rhai::{FnPtr, Map};
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]

@@ -10,7 +10,7 @@ use futures::stream::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
 /// Objects asked about at once.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 /// The field manager that helm writes under.
 pub const MANAGER: &str = "helm";
 
@@ -137,9 +137,7 @@ async fn farewell(cluster: &Cluster, release: &ReleaseName, object: &Object) -> 
 
 /// The manifest as helm would send it: in its namespace and with helm's own marks; `None` for a kind that the cluster does not know (yet).
 pub async fn placed(cluster: &Cluster, object: &Object, release: &ReleaseName) -> Result<Option<Value>, HelmError> {
-    let group = object.api_version.split_once('/').map(|(group, _)| group);
-    let word = group.map_or_else(|| object.kind.clone(), |group| format!("{}.{group}", object.kind));
-    let kind = match cluster.kind(&word).await {
+    let kind = match cluster.kind(&object.word()).await {
         Err(ClusterError::UnknownKind { .. }) => return Ok(None),
         kind => kind?,
     };
@@ -169,12 +167,15 @@ fn mark(manifest: &mut Value, release: &ReleaseName) {
 }
 
 fn explain(release: &ReleaseName, label: &str, live: &Value, manifest: &Value, error: ClusterError) -> HelmError {
-    match error {
+    match &error {
         ClusterError::Immutable { reason, .. } => {
-            let release = release.to_string();
-            HelmError::Immutable { release, object: label.into(), reason: immutable(live, manifest).unwrap_or(reason) }
+            let reason = immutable(live, manifest).unwrap_or_else(|| reason.clone());
+            HelmError::Immutable { release: release.to_string(), object: label.into(), reason }
         }
-        other => other.into(),
+        ClusterError::Refused { reason, .. } if !error.is_transient() => {
+            HelmError::Rejected { chart: release.to_string(), reason: format!("`{label}`: {reason}") }
+        }
+        _ => error.into(),
     }
 }
 

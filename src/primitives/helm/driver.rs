@@ -6,9 +6,16 @@ use super::error::HelmError;
 use super::release::{History, Release, ReleaseName, Stored};
 use super::values;
 use crate::cluster::{Cluster, KindName, Name};
+use crate::duration;
+use crate::effect::Permit;
 use crate::host::Host;
+use crate::process::{Command, Output, ProcessError};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long helm may take to render, which may mean to fetch a chart first.
+const ANSWER: Duration = Duration::from_secs(120);
 
 pub struct Helm<'h> {
     pub host: &'h Host,
@@ -73,8 +80,34 @@ impl<'h> Helm<'h> {
 
     /// Whether the program is helm 4: it wants to be told that fields may be taken back.
     pub async fn is_helm4(&self) -> Result<bool, HelmError> {
-        let output = self.host.process.read(&self.program.command(command::version())).await?;
+        let output = self.read(command::version(), None).await?;
         Ok(output.text().trim_start_matches('v').starts_with("4."))
+    }
+
+    /// Asks helm something.
+    pub async fn read(&self, args: Vec<String>, values: Option<&Value>) -> Result<Output, ProcessError> {
+        let command = self.command(args, values);
+        within(ANSWER, &command, self.host.process.read(&command)).await
+    }
+
+    /// Has helm change something. It gets its own deadline as `--timeout`; one that overstays it is ended.
+    pub async fn write(
+        &self,
+        permit: &Permit,
+        args: Vec<String>,
+        values: Option<&Value>,
+        deadline: Duration,
+    ) -> Result<Output, ProcessError> {
+        let command = self.command(args, values);
+        within(deadline + ANSWER, &command, self.host.process.write(permit, &command)).await
+    }
+
+    fn command(&self, args: Vec<String>, values: Option<&Value>) -> Command {
+        let command = self.program.command(args);
+        match values {
+            Some(values) => command.stdin(command::stdin(values)),
+            None => command,
+        }
     }
 
     async fn latest(&self, release: &str) -> Result<Stored, HelmError> {
@@ -98,4 +131,13 @@ impl<'h> Helm<'h> {
         let secrets = self.cluster.list(&kind, Some(&format!("owner=helm,{labels}"))).await?;
         Ok(secrets.iter().filter_map(Stored::of).collect())
     }
+}
+
+async fn within(
+    deadline: Duration,
+    command: &Command,
+    work: impl Future<Output = Result<Output, ProcessError>>,
+) -> Result<Output, ProcessError> {
+    let late = || ProcessError::CannotRun { command: command.to_string(), reason: format!("no end after {}", duration::show(deadline)) };
+    tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(late()))
 }

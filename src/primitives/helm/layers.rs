@@ -18,7 +18,7 @@ impl Helm<'_> {
     pub async fn values_of(&self, upgrade: &Upgrade) -> Result<Value, HelmError> {
         let mut merged = Value::Object(Map::new());
         for file in &upgrade.options.values_files {
-            let layer = self.file(file).await.map_err(|error| self.in_file(upgrade, file, error))?;
+            let layer = self.file(file).await.map_err(|error| in_file(upgrade, file, error))?;
             values::overlay(&mut merged, layer);
         }
         for given in &upgrade.options.values.0 {
@@ -26,13 +26,6 @@ impl Helm<'_> {
             values::overlay(&mut merged, layer);
         }
         Ok(merged)
-    }
-
-    fn in_file(&self, upgrade: &Upgrade, file: &str, error: FileTrouble) -> HelmError {
-        match error {
-            FileTrouble::Helm(error) => error,
-            FileTrouble::Content(reason) => bad(upgrade, &format!("`{file}`: {reason}")),
-        }
     }
 
     async fn file(&self, file: &str) -> Result<Value, FileTrouble> {
@@ -92,6 +85,13 @@ enum FileTrouble {
 impl From<HelmError> for FileTrouble {
     fn from(error: HelmError) -> Self {
         FileTrouble::Helm(error)
+    }
+}
+
+fn in_file(upgrade: &Upgrade, file: &str, error: FileTrouble) -> HelmError {
+    match error {
+        FileTrouble::Helm(error) => error,
+        FileTrouble::Content(reason) => bad(upgrade, &format!("`{file}`: {reason}")),
     }
 }
 

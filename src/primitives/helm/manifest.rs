@@ -29,6 +29,14 @@ impl Object {
         })
     }
 
+    /// Its kind as the cluster can tell it from namesakes: `ingress.networking.k8s.io`.
+    pub fn word(&self) -> String {
+        match self.api_version.split_once('/') {
+            Some((group, _)) => format!("{}.{group}", self.kind),
+            None => self.kind.clone(),
+        }
+    }
+
     /// How reports name it: without the namespace where that is the release's own.
     pub fn label(&self, home: &str) -> String {
         match &self.namespace {

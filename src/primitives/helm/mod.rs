@@ -1,17 +1,21 @@
 //! What a script may say about helm: releases by `namespace/name`, charts and values by one map of options. What the
 //! words do is `driver` and the files beside it.
 
-mod back;
+mod claims;
 mod command;
 mod conceal;
 mod difference;
 mod driver;
 mod error;
+mod failure;
 mod layers;
 mod manifest;
 mod pending;
+mod preview;
 mod release;
 mod render;
+mod rollback;
+mod uninstall;
 mod upgrade;
 mod values;
 mod wait;
@@ -21,12 +25,13 @@ pub use error::HelmError;
 use crate::effect::{Change, Diff, Edit, Outcome};
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, value};
 use crate::secret::Secret;
-use back::{Rollback, Uninstall};
 use command::{UpgradeOptions, WaitOptions};
 use driver::Helm;
 use rhai::plugin::*;
 use rhai::{Array, Map};
+use rollback::Rollback;
 use serde::{Deserialize, Deserializer, Serialize};
+use uninstall::Uninstall;
 use upgrade::Upgrade;
 use values::{Given, Layers};
 
@@ -84,7 +89,7 @@ mod verbs {
     pub fn diff(ctx: NativeCallContext, release: &str, options: Map) -> RhaiResultOf<Dynamic> {
         let options = known(options)?;
         read(&ctx, &[&about(release)], |host| {
-            let upgrade = Upgrade::new(release, value::options(options)?)?;
+            let upgrade = Upgrade::new(host, release, value::options(options)?)?;
             host.wait(Helm::on(host)?.diff(&upgrade)).map(lines)
         })
     }
@@ -98,7 +103,7 @@ mod verbs {
     pub fn in_sync(ctx: NativeCallContext, release: &str, options: Map) -> RhaiResultOf<Dynamic> {
         let options = known(options)?;
         read(&ctx, &[&about(release)], |host| {
-            let upgrade = Upgrade::new(release, value::options(options)?)?;
+            let upgrade = Upgrade::new(host, release, value::options(options)?)?;
             host.wait(Helm::on(host)?.diff(&upgrade)).map(|diff| diff.is_empty())
         })
     }
@@ -118,7 +123,7 @@ mod verbs {
     pub fn upgrade(ctx: NativeCallContext, release: &str, options: Map) -> RhaiResultOf<Dynamic> {
         let options = known(options)?;
         bind(&ctx, |host| {
-            let upgrade = Upgrade::new(release, value::options(options)?)?;
+            let upgrade = Upgrade::new(host, release, value::options(options)?)?;
             let helm = Helm::on(host)?;
             let what = Change::new("helm upgrade", release)
                 .touching(upgrade.release.resource())

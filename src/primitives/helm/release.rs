@@ -2,6 +2,7 @@
 //! are fetched is the driver's business.
 
 use super::error::HelmError;
+use super::manifest::{self, Object};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
@@ -124,6 +125,15 @@ impl Record {
         }
     }
 
+    /// Its objects, without the hooks.
+    pub fn objects(&self) -> Result<Vec<Object>, HelmError> {
+        manifest::parse(&self.manifest).map(|(objects, _)| objects).map_err(|reason| HelmError::Unreadable {
+            release: format!("{}/{}", self.namespace, self.name),
+            secret: format!("sh.helm.release.v1.{}.v{}", self.name, self.version),
+            reason,
+        })
+    }
+
     pub fn updated(&self) -> Option<jiff::Timestamp> {
         self.info.last_deployed.parse().ok()
     }
@@ -173,7 +183,7 @@ impl Stored {
         serde_json::from_slice(&json).map_err(|error| self.unreadable(&error.to_string()))
     }
 
-    pub fn unreadable(&self, reason: &str) -> HelmError {
+    fn unreadable(&self, reason: &str) -> HelmError {
         let release = format!("{}/{}", self.namespace, self.name);
         HelmError::Unreadable { release, secret: self.secret.clone(), reason: reason.into() }
     }

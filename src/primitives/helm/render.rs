@@ -43,8 +43,7 @@ impl Helm<'_> {
     }
 
     async fn ask(&self, args: Vec<String>, values: &Value) -> Result<Vec<u8>, ProcessError> {
-        let command = self.program.command(args).stdin(command::stdin(values));
-        Ok(self.host.process.read(&command).await?.stdout)
+        Ok(self.read(args, Some(values)).await?.stdout)
     }
 
     /// Why helm could not render: the chart is not there, a template stumbles, or the cluster does not take it.
@@ -69,11 +68,10 @@ impl Helm<'_> {
             Err(error) => Err(error.into()),
             Ok(output) => {
                 let rendered = text(&chart.chart, &String::from_utf8_lossy(&output), values)?;
-                if self.brings_its_kinds(&rendered).await? {
-                    Ok(rendered)
-                } else {
-                    Err(HelmError::Rejected { chart: chart.chart, reason: first })
-                }
+                // A cluster that cannot be reached says so itself, and better.
+                self.lacks_namespace(release).await?;
+                let acceptable = self.brings_its_kinds(&rendered).await?;
+                if acceptable { Ok(rendered) } else { Err(HelmError::Rejected { chart: chart.chart, reason: first }) }
             }
         }
     }
@@ -88,11 +86,9 @@ impl Helm<'_> {
         };
         let mut unknown = 0;
         for object in &rendered.objects {
-            let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
-            let word = if group.is_empty() { object.kind.clone() } else { format!("{}.{group}", object.kind) };
-            match self.cluster.kind(&word).await {
+            match self.cluster.kind(&object.word()).await {
                 Err(ClusterError::UnknownKind { .. }) if brought(object) || (self.host.dry_run() && !self.host.plan.is_empty()) => {
-                    unknown += 1
+                    unknown += 1;
                 }
                 Err(ClusterError::UnknownKind { .. }) => return Ok(false),
                 known => drop(known?),

@@ -1,9 +1,9 @@
 //! Waiting for a release's workloads with the cluster's own watch: helm's would only say that a deadline passed.
 
 use super::driver::Helm;
-use super::error::{HelmError, Proof, said};
+use super::error::{HelmError, Proof};
 use super::manifest::Object;
-use super::release::{Hook, ReleaseName};
+use super::release::ReleaseName;
 use crate::cluster::{ClusterError, Name, Waiting};
 use std::time::Duration;
 
@@ -25,22 +25,6 @@ impl Helm<'_> {
             }
         };
         self.cluster.wait_ready(&names, deadline, heard).await.map_err(|cause| not_ready(release, cause))
-    }
-}
-
-impl Helm<'_> {
-    /// The hook that made helm fail, with its root cause, where one is to blame.
-    pub async fn failed_hook(&self, release: &ReleaseName, hooks: &[Hook], stderr: &str) -> Option<HelmError> {
-        for hook in hooks.iter().filter(|hook| matches!(hook.kind.as_str(), "Job" | "job" | "Pod" | "pod")) {
-            let name = Name::new(&release.namespace, &hook.kind.to_lowercase(), &hook.name);
-            let Ok(Some(found)) = self.cluster.diagnose(&name).await else { continue };
-            if found.is_trouble() {
-                let reason = format!("its hook `{}/{}` fails: {}", name.kind, name.name, found.cause);
-                let lines = found.detail.iter().map(String::as_str).chain([said(stderr).as_str()]).collect::<Vec<_>>().join("\n");
-                return Some(HelmError::NotReady { release: release.to_string(), reason, help: found.help, proof: Proof(lines) });
-            }
-        }
-        None
     }
 }
 

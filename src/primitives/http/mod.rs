@@ -11,7 +11,7 @@ use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, value};
 use crate::secret::{Secret, Text};
 use driver::{AskError, How, Service, Statuses};
 use rhai::Map;
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

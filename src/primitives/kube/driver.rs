@@ -1,28 +1,18 @@
-//! Objects of the cluster as verbs need them: previews of changes, waits with progress, pods of workloads. The API
-//! itself is spoken by `cluster`.
+//! Objects of the cluster as verbs need them: what a change would do, and doing it. The API itself is spoken by
+//! `cluster`; waits, commands and replicas lie beside this file.
 
 use super::error::KubeError;
 use super::masked::masked;
-use crate::cluster::{Cluster, ClusterError, MANAGER, Name, Verdict, Waiting, Watched, compare, when};
-use crate::duration::{self, Span};
+use crate::cluster::{Cluster, ClusterError, MANAGER, Name, compare, when};
+use crate::duration::Span;
 use crate::effect::{Diff, Permit, Preview};
 use crate::host::Host;
-use crate::secret::{Secret, SecretError};
-use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long a wait lasts that says nothing else.
 const TIMEOUT: Duration = Duration::from_secs(300);
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WaitOptions {
-    /// `ready` (as it is without), or `deleted`.
-    pub to_be: Option<String>,
-    pub timeout: Option<Span>,
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -81,48 +71,21 @@ impl<'h> Kube<'h> {
         Ok(self.cluster.events(name).await?.iter().map(happening).collect())
     }
 
-    /// Waits with progress and warnings.
-    pub async fn wait_ready(&self, names: &[Name], deadline: Duration) -> Result<(), KubeError> {
-        let what = names.iter().map(Name::to_string).collect::<Vec<_>>().join(", ");
-        let heard = |waiting: &Waiting<'_>| {
-            self.host.events.progress(&what, waiting.ready as u64, Some(waiting.total as u64), "objects");
-            if let Some(sign) = waiting.warning {
-                self.host.events.warn(format!("{what}: {}", sign.cause));
-            }
-        };
-        Ok(self.cluster.wait_ready(names, deadline, heard).await?)
-    }
-
-    /// Waits for what the options say; a dry run asks once.
-    pub async fn wait(&self, name: &Name, options: &WaitOptions) -> Result<bool, KubeError> {
-        let deadline = if self.host.dry_run() { Duration::ZERO } else { timeout(options.timeout) };
-        match options.to_be.as_deref() {
-            None | Some("ready") if self.host.dry_run() => match self.cluster.ready(name).await? {
-                Ok(()) => Ok(true),
-                Err(reason) => Err(not_now(format!("`{name}` is not ready"), reason)),
-            },
-            None | Some("ready") => self.wait_ready(std::slice::from_ref(name), deadline).await.map(|()| true),
-            Some("deleted") if self.host.dry_run() => match self.cluster.get(name).await? {
-                None => Ok(true),
-                Some(_) => Err(not_now(format!("`{name}` is still there"), "its deletion is not complete".into())),
-            },
-            Some("deleted") => Ok(self.cluster.wait_gone(name, deadline).await.map(|()| true)?),
-            Some("there") => self.wait_there(name, deadline).await,
-            Some(other) => Err(KubeError::Unknown { option: "to_be", given: other.into(), known: "ready, deleted, there" }),
-        }
-    }
-
-    async fn wait_there(&self, name: &Name, deadline: Duration) -> Result<bool, KubeError> {
-        let judge =
-            |objects: &[&Value]| if objects.is_empty() { Verdict::NotYet("nothing made it yet".into()) } else { Verdict::Done(true) };
-        Ok(self.cluster.wait_until(&format!("`{name}` is not there"), Watched::one(name), deadline, judge, |_| {}).await?)
-    }
-
-    /// What applying an object would change; the server itself says what would come of it.
+    /// What applying an object would change; the server itself says what would come of it. Where its namespace is
+    /// only planned, all of it is new.
     pub async fn preview_apply(&self, object: &Value) -> Result<Preview<Value>, KubeError> {
         let live = self.cluster.live(object).await?;
-        let then = self.cluster.preview_apply(object, MANAGER, false).await?;
+        let then = match self.cluster.preview_apply(object, MANAGER, false).await {
+            Err(error) if error.is_not_found() && self.is_planned(object) => object.clone(),
+            then => then?,
+        };
         Ok(differs(&label(object), live.as_ref(), then))
+    }
+
+    /// Whether an earlier step of this dry run would have made the object's namespace.
+    fn is_planned(&self, object: &Value) -> bool {
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        self.host.dry_run() && self.host.plan.touched_by(&[format!("namespace/{namespace}")]).is_some()
     }
 
     pub async fn apply(&self, permit: &Permit, object: &Value) -> Result<Value, KubeError> {
@@ -176,10 +139,6 @@ impl<'h> Kube<'h> {
     }
 }
 
-fn not_now(what: String, last: String) -> KubeError {
-    ClusterError::TimedOut { what, waited: duration::show(Duration::ZERO), last }.into()
-}
-
 fn differs(label: &str, live: Option<&Value>, then: Value) -> Preview<Value> {
     let edits = compare::edits(label, live.unwrap_or(&Value::Null), &then);
     if edits.is_empty() && live.is_some() {
@@ -219,39 +178,9 @@ fn happening(event: &Value) -> Happening {
     }
 }
 
-/// One value of a Secret, read when a verb uses it.
-pub fn secret(host: &crate::host::SharedHost, name: &Name, key: &str) -> Secret {
-    let origin = format!("kube:{name}#{key}");
-    let (host, name, key) = (host.clone(), name.clone(), key.to_owned());
-    Secret::lazy(origin.clone(), move || {
-        let failed = |reason: String, help: Option<String>| SecretError { origin: origin.clone(), reason, help };
-        let cluster = host.cluster().map_err(|error| failed(error.to_string(), None))?;
-        let found: Result<Option<Value>, ClusterError> = host.wait(cluster.get(&name));
-        let object = found.map_err(|error| failed(error.to_string(), None))?;
-        let object = object.ok_or_else(|| failed(format!("there is no `{name}`"), None))?;
-        value_of(&object, &key).map_err(|(reason, help)| failed(reason, help))
-    })
-}
-
-fn value_of(object: &Value, key: &str) -> Result<String, (String, Option<String>)> {
-    let Some(encoded) = object["data"][key].as_str() else {
-        let known: Vec<&str> = object["data"].as_object().into_iter().flat_map(serde_json::Map::keys).map(String::as_str).collect();
-        return Err((format!("it has no key `{key}`"), Some(format!("it has: {}", known.join(", ")))));
-    };
-    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|error| (error.to_string(), None))?;
-    String::from_utf8(bytes).map_err(|_| ("its value is not text".into(), None))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_of_a_secret_is_decoded_and_a_missing_one_names_those_there_are() {
-        let object = json!({"data": {"password": "aHVudGVyMjI="}});
-        assert_eq!(value_of(&object, "password").unwrap(), "hunter22");
-        assert_eq!(value_of(&object, "passwort").unwrap_err().1.unwrap(), "it has: password");
-    }
 
     #[test]
     fn a_restart_leaves_its_mark() {

@@ -18,9 +18,9 @@ pub enum KubeError {
     #[error("`{name}` cannot be {verb}: {reason}")]
     #[diagnostic(code(kube::cannot), help("{help}"))]
     Cannot { verb: &'static str, name: String, reason: &'static str, help: &'static str },
-    #[error("option `{option}`: `{given}` is not known")]
-    #[diagnostic(code(option::invalid), help("it is one of: {known}"))]
-    Unknown { option: &'static str, given: String, known: &'static str },
+    #[error("`{option}` cannot be {given}")]
+    #[diagnostic(code(option::invalid), help("it takes {wanted}"))]
+    Unfit { option: &'static str, given: String, wanted: &'static str },
 }
 
 impl From<NameError> for KubeError {

@@ -4,43 +4,31 @@
 mod command;
 mod driver;
 mod error;
+mod input;
 mod masked;
 mod replicas;
+mod secret;
+mod waits;
 
 pub use error::KubeError;
 
 use crate::cluster::{KindName, Name};
-use crate::duration::Span;
 use crate::effect::{Change, Preview};
-use crate::host::Host;
-use crate::script::reveal::revealed;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, bind_declaring, host_of, read, value};
-use crate::secret::Secret;
-use command::{Command, Ran, shown};
-use driver::{Kube, LogOptions, SettleOptions, WaitOptions, timeout};
+use command::{Ran, shown};
+use driver::{Kube, LogOptions, SettleOptions, timeout};
+use input::{ExecOptions, command, json};
 use replicas::ScaleOptions;
 use rhai::plugin::*;
 use rhai::{Array, Map};
 use serde::Deserialize;
 use serde_json::Value;
+use waits::{Awaited, WaitOptions};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct ListOptions {
     labels: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ExecOptions {
-    /// A text, a secret, or a list of both that is handed over line by line.
-    stdin: Dynamic,
-    container: Option<String>,
-    /// The command alters nothing, so it runs in a dry run too.
-    read_only: bool,
-    /// A status other than 0 is returned, not an error.
-    may_fail: bool,
-    timeout: Option<Span>,
 }
 
 #[export_module]
@@ -153,10 +141,12 @@ mod verbs {
         waited(&ctx, name, Map::new())
     }
 
-    /// Waits until an object is `to_be`: `"ready"`, `"deleted"` or only `"there"`.
+    /// Waits until an object, or all objects of a kind with certain `labels`, are in a `state`: `"ready"`, `"deleted"`
+    /// or only `"there"`.
     ///
     /// ```rhai
-    /// kube::wait("gitea/pod/gitea-0", #{ to_be: "deleted", timeout: "1m" });
+    /// kube::wait("gitea/pod/gitea-0", #{ state: "deleted", timeout: "1m" });
+    /// kube::wait("gitea/pod", #{ labels: "app.kubernetes.io/name=postgresql-ha", state: "deleted" });
     /// ```
     #[rhai_fn(name = "wait", volatile, return_raw)]
     pub fn wait_with(ctx: NativeCallContext, name: &str, options: Map) -> RhaiResultOf<Dynamic> {
@@ -170,7 +160,7 @@ mod verbs {
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn secret(ctx: NativeCallContext, name: &str, key: &str) -> RhaiResultOf<Dynamic> {
-        bind_declaring(&ctx, |_| Ok(Dynamic::from(driver::secret(&host_of(&ctx), &Name::parse(name)?, key))))
+        bind_declaring(&ctx, |_| Ok(Dynamic::from(super::secret::lazy(&host_of(&ctx), &Name::parse(name)?, key))))
     }
 
     /// Makes an object as described, and keeps what others have set in it. A field that another manager keeps is an
@@ -325,15 +315,18 @@ fn logged(ctx: &NativeCallContext, pod: &str, options: Map) -> RhaiResultOf<Dyna
     read(ctx, &[&about(pod)], |host| {
         let (kube, options): (_, LogOptions) = (Kube::on(host)?, value::options(options)?);
         let pod = host.wait::<_, _, Fault>(kube.pod(pod, options.container))?;
-        Ok(host.wait::<_, _, Fault>(kube.cluster.logs(&pod, Some(options.tail.unwrap_or(200)), options.previous))?)
+        host.wait::<_, _, Fault>(kube.cluster.logs(&pod, Some(options.tail.unwrap_or(200)), options.previous))
     })
 }
 
 fn waited(ctx: &NativeCallContext, name: &str, options: Map) -> RhaiResultOf<Dynamic> {
-    let name = named(name)?;
-    read(ctx, &[&name.to_string()], |host| {
-        let options: WaitOptions = value::options(options)?;
-        host.wait(Kube::on(host)?.wait(&name, &options))
+    let options: WaitOptions = value::options(options).map_err(Fault::raise)?;
+    let resources = match KindName::parse(name) {
+        Ok(kind) if options.labels.is_some() => [kind.to_string(), format!("{kind}/")],
+        _ => [about(name), about(name)],
+    };
+    read(ctx, &resources.each_ref().map(String::as_str), |host| {
+        host.wait(Kube::on(host)?.wait(&Awaited::parse(name, options.labels.clone())?, &options))
     })
 }
 
@@ -355,10 +348,10 @@ fn applied(ctx: &NativeCallContext, object: Dynamic) -> RhaiResultOf<Dynamic> {
 fn scaled(ctx: &NativeCallContext, name: &str, replicas: i64, options: Map) -> RhaiResultOf<Dynamic> {
     let name = named(name)?;
     bind(ctx, |host| {
-        let to = u64::try_from(replicas).map_err(|_| KubeError::Unknown {
+        let to = u64::try_from(replicas).map_err(|_| KubeError::Unfit {
             option: "replicas",
             given: replicas.to_string(),
-            known: "0, 1, 2 …",
+            wanted: "0, 1, 2 …",
         })?;
         let (kube, options): (_, ScaleOptions) = (Kube::on(host)?, value::options(options)?);
         let outcome = host.change::<_, Fault>(
@@ -424,42 +417,6 @@ fn executed(ctx: &NativeCallContext, pod: &str, words: Array, options: Map) -> R
             },
         )
     })
-}
-
-fn command(host: &Host, words: Array, options: &ExecOptions) -> Result<Command, Fault> {
-    let words = words.into_iter().map(|word| {
-        let kind = value::kind(&word);
-        word.into_string().map_err(|_| KubeError::Unknown {
-            option: "command",
-            given: kind,
-            known: "texts; a secret goes in through `stdin`",
-        })
-    });
-    let words = words.collect::<Result<Vec<_>, _>>()?;
-    Ok(Command { words, stdin: stdin(host, &options.stdin)?, may_fail: options.may_fail, timeout: timeout(options.timeout) })
-}
-
-/// A text or a secret as it is; a list line by line.
-fn stdin(host: &Host, given: &Dynamic) -> Result<Vec<u8>, Fault> {
-    if let Some(list) = given.read_lock::<Array>() {
-        let lines = list.iter().map(|item| line(host, item)).collect::<Result<Vec<_>, _>>()?;
-        return Ok(lines.into_iter().flat_map(|line| line.into_bytes().into_iter().chain(*b"\n")).collect());
-    }
-    if given.is_unit() { Ok(Vec::new()) } else { line(host, given).map(String::into_bytes) }
-}
-
-fn line(host: &Host, given: &Dynamic) -> Result<String, Fault> {
-    if let Some(secret) = given.read_lock::<Secret>() {
-        return Ok(host.reveal(&secret)?.to_owned());
-    }
-    let wrong = |_| KubeError::Unknown { option: "stdin", given: value::kind(given), known: "a text, a secret, a list of both" };
-    Ok(given.clone().into_string().map_err(wrong)?)
-}
-
-/// A script's value as JSON, its secrets revealed and masked from now on.
-fn json(host: &Host, given: &Dynamic) -> Result<Value, Fault> {
-    let plain = revealed(host, given)?.value;
-    serde_json::to_value(plain).map_err(|error| value::ValueError::Answer(error.to_string()).into())
 }
 
 pub fn primitive() -> Primitive {

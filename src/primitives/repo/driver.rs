@@ -194,8 +194,9 @@ impl<'h> Repo<'h> {
         path.strip_prefix(&self.checkout.folder).unwrap_or(path).to_string_lossy().into_owned()
     }
 
+    /// How errors call it: a folder that `git -C` takes.
     pub fn name(&self) -> String {
-        self.checkout.name.clone()
+        self.checkout.folder.display().to_string()
     }
 
     /// A git command in this checkout: it asks nobody, and a reading one takes no lock.

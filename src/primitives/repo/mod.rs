@@ -5,11 +5,12 @@ mod driver;
 mod error;
 
 use crate::effect::Change;
+use crate::files::Files;
 use crate::host::Host;
 use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind, host_of, read as look, read_value, value};
 use commit::Request;
 use driver::{Checkout, Repo};
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, ImmutableString};
 
 /// The branch for commits, where `repo.branch` is not set.
@@ -181,8 +182,7 @@ fn target(checkout: &Checkout, file: &str) -> String {
 
 /// How a plan names a file of a checkout: the same as the verbs that read it by its path.
 fn resource(ctx: &NativeCallContext, checkout: &Checkout, file: &str) -> String {
-    let files = &host_of(ctx).files;
-    format!("file {}", files.name(&files.path(&checkout.folder.join(file).to_string_lossy())))
+    Files::resource(&host_of(ctx).files.path(&checkout.folder.join(file).to_string_lossy()))
 }
 
 fn last_commit(checkout: &Checkout) -> String {

@@ -5,7 +5,7 @@ mod driver;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, host_of, secret, value};
 use crate::secret::Secret;
 use driver::{Part, SecretTextError};
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, ImmutableString};
 
 #[export_module]

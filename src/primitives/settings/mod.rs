@@ -2,7 +2,7 @@
 //! other, is `crate::settings`' business.
 
 use crate::script::{Primitive, RhaiResultOf, Verb, bind_declaring, value};
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 
 #[export_module]
 mod verbs {

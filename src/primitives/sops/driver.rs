@@ -2,6 +2,7 @@
 //! are `generate`'s.
 
 use crate::effect::{Diff, Permit, Preview};
+use crate::files::Files;
 use crate::host::{Host, SharedHost};
 use crate::script::Fault;
 use crate::secret::{Secret, SecretError};
@@ -34,9 +35,14 @@ impl<'h> Vault<'h> {
         Self { host, sops: Sops::on(&host.process, &host.files) }
     }
 
-    /// How a plan names the file: the same however a script writes its path.
+    /// How a plan names the file.
     pub fn resource(&self, file: &str) -> String {
-        format!("file {}", self.host.files.name(&self.path(file)))
+        Files::resource(&self.path(file))
+    }
+
+    /// How messages name the file.
+    pub fn name(&self, file: &str) -> String {
+        self.host.files.name(&self.path(file))
     }
 
     pub async fn open(&self, file: &str) -> Result<Clear, SopsError> {
@@ -51,7 +57,7 @@ impl<'h> Vault<'h> {
         }
         let after = before.with(key, new).map_err(|reason| self.sops.does_not_fit(&self.path(file), key, reason))?;
         for secret in secrets {
-            refuse_readable(file, &after, &Key([key.0.clone(), secret.0.clone()].concat()))?;
+            refuse_readable(&self.name(file), &after, &Key([key.0.clone(), secret.0.clone()].concat()))?;
         }
         Ok(self.differs(file, &before, &after))
     }
@@ -61,7 +67,9 @@ impl<'h> Vault<'h> {
         match self.open(file).await?.get(key) {
             None | Some(Value::Null) => self.preview_set(file, key, password, &[Key(Vec::new())]).await,
             Some(Value::String(text)) if text.is_empty() => self.preview_set(file, key, password, &[Key(Vec::new())]).await,
-            Some(Value::Mapping(_) | Value::Sequence(_)) => Err(VaultError::NotAValue { file: file.into(), key: key.to_string() }.into()),
+            Some(Value::Mapping(_) | Value::Sequence(_)) => {
+                Err(VaultError::NotAValue { file: self.name(file), key: key.to_string() }.into())
+            }
             Some(_) => Ok(Preview::Same(())),
         }
     }
@@ -77,7 +85,7 @@ impl<'h> Vault<'h> {
         }
         let after = self.sops.preview_create(&path, content).await?;
         for secret in secrets {
-            refuse_readable(file, &after, secret)?;
+            refuse_readable(&self.name(file), &after, secret)?;
         }
         Ok(self.differs(file, &after.emptied(), &after))
     }
@@ -89,7 +97,7 @@ impl<'h> Vault<'h> {
     /// What a dry run shows of it, and remembers.
     fn differs(&self, file: &str, before: &Clear, after: &Clear) -> Preview<()> {
         self.sops.foretell(&self.path(file), after);
-        let mut diff = Diff::new().note(file);
+        let mut diff = Diff::new().note(self.name(file));
         diff.extend(before.diff(after));
         Preview::Differs { diff, foretold: Some(()) }
     }

@@ -9,7 +9,7 @@ use crate::sops::{Clear, Key, Part};
 use driver::Vault;
 use generate::GenerateOptions;
 use rhai::Map;
-use rhai::plugin::*;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use serde_yaml::Value;
 
 #[export_module]
@@ -51,7 +51,7 @@ mod verbs {
     pub fn set(ctx: NativeCallContext, file: &str, path: &str, new: Dynamic) -> RhaiResultOf<Dynamic> {
         bind(&ctx, |host| {
             let (vault, key, new) = (Vault::on(host), Key::parse(path)?, revealed(host, &new)?);
-            let what = Change::new("sops set", format!("{file}#{path}")).touching(vault.resource(file));
+            let what = Change::new("sops set", format!("{}#{path}", vault.name(file))).touching(vault.resource(file));
             host.change(
                 what,
                 || host.wait(vault.preview_set(file, &key, &new.value, &new.secrets)),
@@ -86,7 +86,7 @@ mod verbs {
         bind(&ctx, |host| {
             let (vault, content) = (Vault::on(host), Dynamic::from(content));
             host.change(
-                Change::new("sops create", file).touching(vault.resource(file)),
+                Change::new("sops create", vault.name(file)).touching(vault.resource(file)),
                 || {
                     let Revealed { value, secrets } = revealed(host, &content)?;
                     host.wait(vault.preview_create(file, value, &secrets))
@@ -105,7 +105,7 @@ fn make_up(ctx: &NativeCallContext, file: &str, path: &str, options: Map) -> Rha
         host.redactor.learn(&password);
         let password = Value::String(password);
         host.change(
-            Change::new("sops generate", format!("{file}#{path}")).touching(vault.resource(file)),
+            Change::new("sops generate", format!("{}#{path}", vault.name(file))).touching(vault.resource(file)),
             || host.wait(vault.preview_generate(file, &key, &password)),
             |permit, _| host.wait(vault.set(permit, file, &key, &password)),
         )

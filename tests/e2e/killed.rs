@@ -1,0 +1,79 @@
+//! Runs that are cut short: by Ctrl-C, by SIGKILL, by a database that dies under them. Each is started with its event stream
+//! on stdout, so that it can be cut at a named event.
+
+#![expect(clippy::disallowed_methods, reason = "tests send signals with `kill`")]
+
+use super::platform::{Repository, keep};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+const T02: &str = "scripts/t02-gitea-migrate.rhai";
+
+/// An event of the stream, by its name, its verb and its target.
+#[derive(Clone, Copy)]
+pub struct At(pub &'static str, pub &'static str, pub &'static str);
+
+/// What is done at the event, so long after it.
+pub enum Cut<'c> {
+    Signal(&'static str, Duration),
+    Do(&'c dyn Fn(), Duration),
+}
+
+/// Runs T02 and cuts it at an event; the exit code (none for a death by signal) and what was printed. `None` where the
+/// run ended before the event came.
+pub fn run(repository: &Repository, at: At, cut: &Cut) -> Option<(Option<i32>, String)> {
+    let mut child = repository.start(&[T02]);
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let mut printed = String::new();
+    let met = lines.by_ref().map_while(Result::ok).any(|line| {
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        printed.push_str(&line);
+        printed.push('\n');
+        event["event"] == at.0 && event["verb"] == at.1 && event["target"].as_str().is_some_and(|target| target.contains(at.2))
+    });
+    if met {
+        carry_out(cut, &child);
+    }
+    printed.extend(lines.map_while(Result::ok).map(|line| line + "\n"));
+    child.stderr.take().expect("stderr").read_to_string(&mut printed).expect("stderr");
+    let status = child.wait().expect("railrun ends");
+    keep(&format!("$ railrun {T02} --output json, cut at {} {} {}\n{printed}", at.0, at.1, at.2));
+    met.then_some((status.code(), printed))
+}
+
+fn carry_out(cut: &Cut, child: &Child) {
+    match cut {
+        Cut::Signal(signal, after) => {
+            std::thread::sleep(*after);
+            let sent = Command::new("kill").args([signal, child.id().to_string().as_str()]).status().expect("kill");
+            assert!(sent.success(), "the run had ended before the signal");
+        }
+        Cut::Do(what, after) => {
+            std::thread::sleep(*after);
+            what();
+        }
+    }
+}
+
+/// Killed at five places, each time run again: the last run ends well.
+pub fn five_times_and_ends_well() {
+    let repository = Repository::own();
+    let soon = Duration::from_millis(300);
+    let places = [
+        At("change-intent", "kube scale", "gitea"),
+        At("change-done", "kube scale", "gitea"),
+        At("change-intent", "sql copy", "gitea"),
+        At("change-intent", "helm upgrade", "gitea/gitea"),
+        At("change-done", "helm upgrade", "gitea/gitea"),
+    ];
+    let mut cut = 0;
+    for at in places {
+        if let Some((code, printed)) = run(&repository, at, &Cut::Signal("-KILL", soon)) {
+            assert_eq!(code, None, "{printed}");
+            cut += 1;
+        }
+    }
+    assert!(cut >= 4, "only {cut} of 5 places were met");
+}
