@@ -4,7 +4,12 @@
 
 pub mod sandbox;
 
+<<<<<<< HEAD
 use std::process::{Command, Stdio};
+=======
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+>>>>>>> sql
 use tempfile::TempDir;
 
 /// One run of railrun in a folder of its own.
@@ -59,8 +64,18 @@ impl Test {
         self.arg("--dry-run")
     }
 
+<<<<<<< HEAD
     pub fn run(&self) -> Ran {
         let output = Command::new(env!("CARGO_BIN_EXE_railrun"))
+=======
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_railrun"));
+        command
+>>>>>>> sql
             .args(&self.args)
             .current_dir(self.folder.path())
             .env_remove("RAILRUN_ENV")
@@ -68,9 +83,17 @@ impl Test {
             .env("HOME", self.folder.path())
             .env("NO_COLOR", "1")
             .envs(self.env.iter().cloned())
-            .stdin(Stdio::null())
-            .output()
-            .expect("railrun starts");
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it without waiting for its end; what it says is lost.
+    pub fn start(&self) -> Child {
+        self.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("railrun starts")
+    }
+
+    pub fn run(&self) -> Ran {
+        let output = self.command().output().expect("railrun starts");
         let text = |bytes: Vec<u8>| without_times(&String::from_utf8(bytes).expect("UTF-8"));
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
