@@ -97,4 +97,3 @@ fn a_write_after_the_commit_survives() {
     assert_eq!(gitea_api(&format!("/repos/{name}/issues/{number}"), None)["title"], "written after the move");
     assert!(database_host().starts_with("postgresql-ha-pgpool.platform"), "{}", database_host());
 }
-

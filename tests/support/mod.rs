@@ -4,12 +4,8 @@
 
 pub mod sandbox;
 
-<<<<<<< HEAD
-use std::process::{Command, Stdio};
-=======
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
->>>>>>> sql
 use tempfile::TempDir;
 
 /// One run of railrun in a folder of its own.
@@ -64,10 +60,6 @@ impl Test {
         self.arg("--dry-run")
     }
 
-<<<<<<< HEAD
-    pub fn run(&self) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_railrun"))
-=======
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -75,7 +67,6 @@ impl Test {
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_railrun"));
         command
->>>>>>> sql
             .args(&self.args)
             .current_dir(self.folder.path())
             .env_remove("RAILRUN_ENV")
