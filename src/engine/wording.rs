@@ -79,6 +79,10 @@ pub fn of_runtime(error: &EvalAltResult, words: Option<&Vocabulary>) -> Said {
         E::ErrorParsing(kind, position) => of_syntax(&ParseError(Box::new(kind.clone()), *position)),
         E::ErrorVariableNotFound(name, _) => Said::new("script::unknown_variable", format!("there is no variable `{name}` here"))
             .help(format!("a function sees its parameters and its own variables; a constant of the script is `global::{name}`")),
+        E::ErrorPropertyNotFound(name, _) if ["code", "help"].contains(&name.as_str()) => {
+            Said::new("script::unknown_property", format!("the map has no key `{name}`"))
+                .help("if it was caught: an error of the script itself, not of a verb, has only `message`")
+        }
         E::ErrorPropertyNotFound(name, _) => Said::new("script::unknown_property", format!("the map has no key `{name}`"))
             .help(format!("`\"{name}\" in map` asks whether it is there")),
         E::ErrorDotExpr(text, _) => of_dot(text),
