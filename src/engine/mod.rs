@@ -17,6 +17,7 @@ mod sources;
 mod testing;
 mod trace;
 pub mod vocabulary;
+mod values;
 mod wording;
 
 pub use check::{METHODS, check};
@@ -24,3 +25,4 @@ pub use finding::Finding;
 pub use header::TaskHeader;
 pub use load::{LoadError, Script, all, load};
 pub use sources::{Source, Sources};
+pub use values::check_values;
