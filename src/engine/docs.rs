@@ -1,7 +1,7 @@
 //! What the verbs say about themselves, as text for a terminal and as `docs/reference.md`. It is read from the
 //! engine's own metadata, so it cannot be out of date; the words are the verbs' doc comments.
 
-use crate::engine::check::METHODS;
+use crate::engine::METHODS;
 use crate::engine::examples;
 use crate::engine::vocabulary::{Param, Signature, Vocabulary, path};
 use crate::script::value::nearest;
@@ -87,14 +87,16 @@ impl Book {
         let verb = self.words.verb(namespace, name)?;
         let mut text = String::new();
         let signatures = self.signatures(namespace, verb);
-        for signature in &signatures {
-            let _ = writeln!(text, "{}  {}", typed(signature), word(verb.kind));
-        }
-        for doc in signatures.iter().map(|one| one.doc.as_str()).filter(|doc| !doc.is_empty()) {
-            let _ = writeln!(text, "\n{}", indented(doc).trim_end());
+        let (told, bare): (Vec<&Signature>, Vec<&Signature>) = signatures.into_iter().partition(|one| !one.doc.is_empty());
+        for (index, signature) in told.iter().enumerate() {
+            let same = if index == 0 { bare.as_slice() } else { &[] };
+            for one in [signature].into_iter().chain(same) {
+                let _ = writeln!(text, "{}  {}", typed(one), word(verb.kind));
+            }
+            let _ = writeln!(text, "\n{}", indented(&signature.doc));
         }
         if !verb.options.is_empty() {
-            let _ = writeln!(text, "\n    options: {}", verb.options.join(", "));
+            let _ = writeln!(text, "    options: {}", verb.options.join(", "));
         }
         Some(text)
     }
@@ -156,10 +158,12 @@ fn typed(signature: &Signature) -> String {
     }
 }
 
+/// What comes before the first full stop, colon or semicolon.
 fn first_sentence(doc: &str) -> String {
     let paragraph: Vec<_> = doc.lines().take_while(|line| !line.trim().is_empty()).collect();
     let paragraph = paragraph.join(" ");
-    paragraph.split_inclusive(". ").next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
+    let end = [". ", ": ", "; "].iter().filter_map(|stop| paragraph.find(stop)).min();
+    paragraph[..end.unwrap_or(paragraph.len())].trim().trim_end_matches('.').to_owned()
 }
 
 fn indented(doc: &str) -> String {

@@ -65,8 +65,9 @@ fn is_unfinished(finding: &Finding, is_script: bool) -> bool {
 
 fn in_a_step(scripts: &Sources, code: &str) -> String {
     let used = |name: &String| code.contains(&format!("{name}::"));
-    let imports: String =
-        load::shared(scripts).iter().filter(|name| used(name)).map(|name| format!("import \"{name}\" as {name}; ")).collect();
+    let shared = load::shared(scripts);
+    let imports: Vec<String> = shared.iter().filter(|name| used(name)).map(|name| format!("import \"{name}\" as {name}; ")).collect();
+    let imports = imports.concat();
     let hook = [("task.require", "preconditions"), ("task.check", "done_when"), ("task.", "steps")];
     match hook.iter().find(|(method, _)| code.contains(method)) {
         Some((_, hook)) => format!("{imports}fn {hook}(task) {{\n{code}\n}}"),

@@ -19,7 +19,7 @@ mod trace;
 pub mod vocabulary;
 mod wording;
 
-pub use check::check;
+pub use check::{METHODS, check};
 pub use finding::Finding;
 pub use header::TaskHeader;
 pub use load::{LoadError, Script, all, load};

@@ -49,6 +49,10 @@ pub fn of_syntax(error: &ParseError) -> Said {
         Kind::UnknownOperator(operator) => said(format!("there is no operator `{operator}`")),
         Kind::MissingToken(token, what) => said(format!("expected `{token}` {}", ticks(what))),
         Kind::FnDuplicatedDefinition(name, count) => said(format!("there are two functions `{name}` with {}", arguments(*count))),
+        Kind::FnMissingParams(name) => {
+            said(format!("the function `{name}` has no list of parameters")).help(format!("write `fn {name}() {{ … }}`"))
+        }
+        Kind::FnMissingBody(name) if !name.is_empty() => said(format!("the function `{name}` has no body")),
         Kind::DuplicatedProperty(name) => said(format!("the map has two keys `{name}`")),
         Kind::AssignmentToConstant(name) => said(format!("`{name}` is a constant")).help("`let` declares what may change"),
         Kind::WrongFnDefinition => {

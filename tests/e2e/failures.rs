@@ -46,12 +46,13 @@ pub fn each_leaves_gitea_on_its_old_database() {
 fn webdav_refuses() {
     let own = Repository::own();
     standin("fault PROPFIND '.*' 401 1000");
-    fails("the backup server answers 401", &own, &["backup::unauthorized"]);
+    fails("the backup server answers 401", &own, &["the backup target answers", "did not accept user `railrun`"]);
+    standin("fault clear");
     standin("fault PUT '.*' 507 1000");
     fails("the backup server is full", &own, &["backup::quota"]);
     standin("fault clear");
     standin("stop");
-    fails("the backup server is down", &own, &["backup::unreachable"]);
+    fails("the backup server is down", &own, &["the backup target answers", "backup server"]);
     standin("start");
 }
 

@@ -76,7 +76,8 @@ fn as_duration(expr: &Expr) -> Option<&str> {
 
 /// `let x = s.trim()`: it changes `s` and gives nothing.
 fn in_place(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, found: &mut Findings) {
-    if call.site.becomes == Use::Taken && works_in_place(world, unit, call) {
+    let is_answer = call.site.becomes == Use::Taken || (call.site.becomes == Use::Last && is_answer_to_a_list(unit, call));
+    if is_answer && works_in_place(world, unit, call) {
         let receiver = match call.receiver {
             Some(Expr::Variable(parts, ..)) => parts.1.as_str(),
             _ => "x",
@@ -86,6 +87,15 @@ fn in_place(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, found: &mut Fin
             .error(unit, "check::works_in_place", format!("`{}` works in place and gives nothing back", call.name()), call.position)
             .help(help);
     }
+}
+
+/// `list.map(|s| s.trim())`: what the closure gives is used.
+fn is_answer_to_a_list(unit: &Unit<'_>, call: &Call<'_>) -> bool {
+    let handed = call.site.closure.and_then(|index| unit.facts.closures[index].handed_to);
+    handed.is_some_and(|handed| {
+        let outer = &unit.facts.calls[handed.call];
+        outer.is_method && ["map", "filter", "all", "some", "find", "reduce"].contains(&outer.name())
+    })
 }
 
 /// Whether a call changes what it is called on, and has no other answer.

@@ -4,7 +4,7 @@ mod seeds;
 
 use crate::engine::report::{self, Style};
 use crate::engine::testing::repo;
-use crate::engine::{Finding, check, load};
+use crate::engine::{Finding, Script, check, load};
 use seeds::{COMMON, IN_SCRIPTS, IN_STEPS};
 use std::time::Instant;
 
@@ -186,4 +186,24 @@ fn all_scripts_are_checked_in_no_time() {
     check(&repo.sources, &scripts);
     let limit = if cfg!(debug_assertions) { 1000 } else { 20 };
     assert!(began.elapsed().as_millis() < limit, "{:?}", began.elapsed());
+}
+
+/// A script cut at any place, or with any word taken out, is answered and not a panic.
+#[test]
+fn no_mutilated_script_makes_check_panic() {
+    let repo = repo(&[("stdlib/common.rhai", COMMON)]);
+    let words: Vec<&str> = RIGHT.split_inclusive(|end: char| !end.is_alphanumeric()).collect();
+    let mut compiled = 0;
+    for index in 0..words.len() {
+        let without = [&words[..index], &words[index + 1..]].concat().concat();
+        for text in [without, words[..index].concat()] {
+            if let Ok(source) = repo.sources.compile("s.rhai", &text) {
+                check(&repo.sources, &[Script::of(repo.path("s.rhai"), &source)])
+                    .iter()
+                    .for_each(|found| assert!(!found.place().is_empty()));
+                compiled += 1;
+            }
+        }
+    }
+    assert!(compiled > 100, "{compiled}");
 }

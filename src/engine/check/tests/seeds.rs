@@ -164,6 +164,13 @@ pub const IN_STEPS: &[(&str, &str, &str, &str, &str)] = &[
         "write `s.trim(…);` on a line of its own, then use `s`",
     ),
     (
+        "task.step(\"a\", || note([\" x \"].map(|s| s.trim())));",
+        "check::works_in_place",
+        "2:42",
+        "`trim` works in place and gives nothing back",
+        "write `s.trim(…);` on a line of its own, then use `s`",
+    ),
+    (
         "task.step(\"a\", || if now() < \"10s\" { note(\"x\"); });",
         "check::compared_as_text",
         "2:28",
