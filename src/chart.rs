@@ -80,7 +80,8 @@ pub fn fetched(chart: &str, version: &str) -> Option<Chart> {
     let content = cache("HELM_CONTENT_CACHE", "content")?;
     let folders = std::fs::read_dir(content).ok()?.flatten();
     let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten()).map(|file| file.path());
-    let charts = files.filter(|file| file.extension().is_some_and(|extension| extension == "chart")).filter_map(|file| Chart::read(&file).ok());
+    let charts =
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "chart")).filter_map(|file| Chart::read(&file).ok());
     charts.into_iter().find(|found| found.name == name && found.version == version)
 }
 

@@ -16,8 +16,8 @@ mod sources;
 #[cfg(test)]
 mod testing;
 mod trace;
-pub mod vocabulary;
 mod values;
+pub mod vocabulary;
 mod wording;
 
 pub use check::{METHODS, check};

@@ -84,11 +84,15 @@ mod tests {
         write("tiny/Chart.yaml", "name: tiny");
         write("tiny/values.yaml", "replicas: 1");
         write("apps/helm/v.yaml", "a: 1\nreplica: 2\n");
-        let text = "settings: {checkouts: {apps: apps}, app: {chart: tiny, values: helm/v.yaml}, other: {chart: none/none, values: helm/v.yaml}}";
+        let text =
+            "settings: {checkouts: {apps: apps}, app: {chart: tiny, values: helm/v.yaml}, other: {chart: none/none, values: helm/v.yaml}}";
         let settings = Settings::parse("railrun.yaml", text, None, &[]).unwrap();
         let found = check_values(&settings, &Files::new(folder.path().to_owned(), Mode::Live));
         let shown: Vec<String> = found.iter().map(|finding| format!("{} {finding}", finding.place())).collect();
-        assert_eq!(shown, ["apps/helm/v.yaml:1:1 the chart `tiny` does not read `a`", "apps/helm/v.yaml:2:1 the chart `tiny` does not read `replica`"]);
+        assert_eq!(
+            shown,
+            ["apps/helm/v.yaml:1:1 the chart `tiny` does not read `a`", "apps/helm/v.yaml:2:1 the chart `tiny` does not read `replica`"]
+        );
         assert_eq!(found[1].help.as_deref(), Some("did you mean `replicas`?"));
     }
 }
