@@ -108,21 +108,19 @@ impl Scope<'_> {
 
     fn unread(&self, path: &[&str], key: &MarkedYaml, siblings: &[&Value]) -> Unread {
         let name = path.last().copied().unwrap_or_default();
-        let elsewhere = elsewhere(&self.chart.values, name);
-        let above = &path[..path.len() - 1];
-        let near = || near(name, siblings).map(|near| above.iter().copied().chain([near]).collect::<Vec<_>>().join("."));
-        let meant = near().or_else(|| match &elsewhere[..] {
-            [only] => Some(only.clone()),
-            _ => None,
-        });
-        Unread {
-            key: format!("{}{}", self.prefix, path.join(".")),
-            line: key.span.start.line(),
-            column: key.span.start.col() + 1,
-            meant: meant.map(|meant| format!("{}{meant}", self.prefix)),
-        }
+        let beside = |found: Vec<&str>| -> Vec<String> {
+            let above = &path[..path.len() - 1];
+            found.into_iter().map(|key| above.iter().copied().chain([key]).collect::<Vec<_>>().join(".")).collect()
+        };
+        let guesses = [beside(near(name, siblings)), elsewhere(&self.chart.values, name), beside(akin(name, siblings))];
+        let meant = guesses.into_iter().find(|meant| (1..=MOST_GUESSES).contains(&meant.len()));
+        let meant = meant.map(|meant| meant.iter().map(|key| format!("{}{key}", self.prefix)).collect::<Vec<_>>().join("` or `"));
+        Unread { key: format!("{}{}", self.prefix, path.join(".")), line: key.span.start.line(), column: key.span.start.col() + 1, meant }
     }
 }
+
+/// More than these would be no help.
+const MOST_GUESSES: usize = 3;
 
 fn collect_globals<'c>(chart: &'c Chart, globals: &mut Vec<&'c Value>) {
     for (key, subchart) in &chart.subcharts {
@@ -162,11 +160,23 @@ fn handed_on(text: &str, from: usize, to: usize) -> bool {
     !text[to..].starts_with('.') && HANDS_ON.iter().any(|word| around.contains(word))
 }
 
-/// The sibling most like `name`.
-fn near<'d>(name: &str, siblings: &[&'d Value]) -> Option<&'d str> {
-    let known = siblings.iter().flat_map(|level| level.as_mapping().into_iter().flatten()).filter_map(|(key, _)| key.as_str());
-    let scored = known.map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()), known));
-    scored.filter(|(score, _)| *score > 0.87).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+fn keys<'d>(siblings: &[&'d Value]) -> impl Iterator<Item = &'d str> {
+    siblings.iter().flat_map(|level| level.as_mapping().into_iter().flatten()).filter_map(|(key, _)| key.as_str())
+}
+
+/// The sibling most like `name`, if one is near.
+fn near<'d>(name: &str, siblings: &[&'d Value]) -> Vec<&'d str> {
+    let scored = keys(siblings).map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()), known));
+    scored.filter(|(score, _)| *score > 0.87).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known).into_iter().collect()
+}
+
+/// The siblings that end in the same word: `adminPassword` for `pgpoolPassword`.
+fn akin<'d>(name: &str, siblings: &[&'d Value]) -> Vec<&'d str> {
+    let word = |key: &str| key.rfind(char::is_uppercase).map(|at| key[at..].to_owned());
+    let Some(last) = word(name) else { return Vec::new() };
+    let mut found: Vec<&str> = keys(siblings).filter(|key| word(key).as_ref() == Some(&last)).collect();
+    found.dedup();
+    found
 }
 
 /// The other places at which the defaults have a key of this name; the shallowest only.
@@ -235,6 +245,16 @@ mod tests {
         assert_eq!(
             warned("persistence: {size: 2Gi}"),
             ["1:1 the chart `app` does not read `persistence`; did you mean `primary.persistence`?"]
+        );
+    }
+
+    #[test]
+    fn where_several_may_be_meant_all_are_named() {
+        assert_eq!(
+            warned("pgpool: {pgpoolPassword: x}"),
+            [
+                "1:10 the chart `app` does not read `pgpool.pgpoolPassword`; did you mean `pgpool.adminPassword` or `pgpool.srCheckPassword`?"
+            ]
         );
     }
 
