@@ -69,15 +69,29 @@ impl Chart {
     }
 }
 
-/// Where a chart that helm has fetched from a repository or a registry lies on this machine.
-pub fn fetched(chart: &str, version: &str) -> Option<PathBuf> {
-    let from = |variable: &str, below: &str| std::env::var_os(variable).map(|folder| PathBuf::from(folder).join(below));
-    let cache = from("HELM_REPOSITORY_CACHE", "")
-        .or_else(|| from("HELM_CACHE_HOME", "repository"))
-        .or_else(|| from("XDG_CACHE_HOME", "helm/repository"))
-        .or_else(|| from("HOME", ".cache/helm/repository"))?;
+/// A chart that helm has fetched from a repository or a registry, as it lies in helm's cache on this machine: helm 3
+/// keeps it by name and version, helm 4 by its content.
+pub fn fetched(chart: &str, version: &str) -> Option<Chart> {
     let name = chart.rsplit('/').next()?;
-    Some(cache.join(format!("{name}-{version}.tgz"))).filter(|path| path.is_file())
+    let by_name = cache("HELM_REPOSITORY_CACHE", "repository")?.join(format!("{name}-{version}.tgz"));
+    if by_name.is_file() {
+        return Chart::read(&by_name).ok();
+    }
+    let content = cache("HELM_CONTENT_CACHE", "content")?;
+    let folders = std::fs::read_dir(content).ok()?.flatten();
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten()).map(|file| file.path());
+    let charts =
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "chart")).filter_map(|file| Chart::read(&file).ok());
+    charts.into_iter().find(|found| found.name == name && found.version == version)
+}
+
+/// A folder of helm's cache: named by its own variable, or below that of the whole cache.
+fn cache(variable: &str, below: &str) -> Option<PathBuf> {
+    let folder = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    folder(variable)
+        .or_else(|| Some(folder("HELM_CACHE_HOME")?.join(below)))
+        .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("helm").join(below)))
+        .or_else(|| Some(folder("HOME")?.join(".cache/helm").join(below)))
 }
 
 fn yaml(bytes: &[u8]) -> Result<Value, String> {

@@ -107,6 +107,11 @@ impl Settings {
         Ok(Self { environment_name: name, environment: chosen, file: file.into(), values })
     }
 
+    /// All settings of the environment, as one map.
+    pub fn values(&self) -> &Value {
+        &self.values
+    }
+
     /// The value at a dotted path, if there is one.
     pub fn find(&self, key: &str) -> Option<&Value> {
         key.split('.').try_fold(&self.values, |value, part| value.get(part)).filter(|value| !value.is_null())

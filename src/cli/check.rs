@@ -3,7 +3,9 @@
 use super::args::{Global, Output};
 use super::exit::Exit;
 use super::{run, setup};
+use crate::effect::Mode;
 use crate::engine::{self, Finding, Script, Sources};
+use crate::files::Files;
 use crate::script::Fault;
 use crate::secret::Redactor;
 use std::io::Write;
@@ -22,10 +24,20 @@ pub fn check(global: &Global, paths: &[PathBuf]) -> Exit {
     if !passes(global, &sources, &scripts) {
         return Exit::Usage;
     }
+    for finding in values(global) {
+        say(global, &finding);
+    }
     if global.output == Output::Text && !global.quiet {
         let _ = writeln!(std::io::stderr(), "{} scripts checked: nothing found", scripts.len());
     }
     Exit::Done
+}
+
+/// What values files hold that no chart reads. Without settings there are none to look at.
+fn values(global: &Global) -> Vec<Finding> {
+    let root = setup::root();
+    let settings = setup::settings(global, &root);
+    settings.map(|settings| engine::check_values(&settings, &Files::new(root, Mode::DryRun))).unwrap_or_default()
 }
 
 /// Whether scripts may run. Everything found is shown, warnings too.
@@ -58,7 +70,7 @@ fn show(global: &Global, report: &engine::report::Report) {
         let line = serde_json::json!({"v": 1, "event": "failure", "code": report.code, "message": report.message, "help": report.help, "place": report.place});
         let _ = writeln!(std::io::stdout(), "{line}");
     } else {
-        let _ = writeln!(std::io::stderr(), "{}", report.rendered.trim_end());
+        let _ = writeln!(std::io::stderr(), "{}\n", report.rendered.trim_end());
     }
 }
 

@@ -24,9 +24,14 @@ pub struct Finding {
 
 impl Finding {
     pub fn new(source: &Source, code: impl Into<String>, message: impl Into<String>, position: Position) -> Self {
-        let text = NamedSource::new(&source.name, source.text.clone());
+        Self::in_text(&source.name, source.text.clone(), code, message, position)
+    }
+
+    /// A finding in a text that is no script.
+    pub fn in_text(name: &str, text: Arc<str>, code: impl Into<String>, message: impl Into<String>, position: Position) -> Self {
+        let text = NamedSource::new(name, text);
         let message = message.into();
-        Self { code: code.into(), message, help: None, severity: Severity::Error, source: source.name.clone(), position, text }
+        Self { code: code.into(), message, help: None, severity: Severity::Error, source: name.to_owned(), position, text }
     }
 
     #[must_use]

@@ -16,6 +16,7 @@ mod sources;
 #[cfg(test)]
 mod testing;
 mod trace;
+mod values;
 pub mod vocabulary;
 mod wording;
 
@@ -24,3 +25,4 @@ pub use finding::Finding;
 pub use header::TaskHeader;
 pub use load::{LoadError, Script, all, load};
 pub use sources::{Source, Sources};
+pub use values::check_values;

@@ -1,6 +1,5 @@
 //! What can go wrong with a release, in words a reader can act on.
 
-use crate::chart::ChartError;
 use crate::cluster::ClusterError;
 use crate::effect::Interrupted;
 use crate::files::FileError;
@@ -73,9 +72,6 @@ pub enum HelmError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Process(#[from] ProcessError),
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Chart(#[from] ChartError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),

@@ -1,6 +1,7 @@
 //! The values that a release is to have: read from files and script, laid over each other, and looked through for
 //! keys that no chart reads. How a file is decrypted is `sops`' business.
 
+use super::command::UpgradeOptions;
 use super::driver::Helm;
 use super::error::HelmError;
 use super::upgrade::Upgrade;
@@ -11,7 +12,6 @@ use crate::secret::Secret;
 use crate::sops::Sops;
 use crate::yaml;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
 
 impl Helm<'_> {
     /// All layers as one map. Every secret in it is masked from here on.
@@ -52,7 +52,7 @@ impl Helm<'_> {
     /// Warns about keys that neither the chart nor its subcharts read, at their place. A chart that is not on this
     /// machine, and a value that cannot be looked through, are left alone.
     pub fn warn_of_unread_values(&self, upgrade: &Upgrade) -> Result<(), HelmError> {
-        let Some(chart) = self.chart(upgrade)? else { return Ok(()) };
+        let Some(chart) = self.chart(upgrade) else { return Ok(()) };
         for file in &upgrade.options.values_files {
             let text = self.host.files.read(&self.host.files.path(file))?;
             for unread in chart_values::unread(&chart, &text) {
@@ -68,12 +68,10 @@ impl Helm<'_> {
         Ok(())
     }
 
-    fn chart(&self, upgrade: &Upgrade) -> Result<Option<Chart>, HelmError> {
-        let local = self.host.files.path(&upgrade.options.chart);
-        let version = upgrade.options.version.as_deref();
-        let path: Option<PathBuf> =
-            if local.exists() { Some(local) } else { version.and_then(|version| chart::fetched(&upgrade.options.chart, version)) };
-        Ok(path.map(|path| Chart::read(&path)).transpose()?)
+    fn chart(&self, upgrade: &Upgrade) -> Option<Chart> {
+        let UpgradeOptions { chart, version, .. } = &upgrade.options;
+        let local = self.host.files.path(chart);
+        if local.exists() { Chart::read(&local).ok() } else { chart::fetched(chart, version.as_deref()?) }
     }
 }
 

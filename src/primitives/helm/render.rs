@@ -101,7 +101,9 @@ impl Helm<'_> {
         let root = self.host.files.root().display();
         match chart.split_once('/') {
             Some((repository, _)) if is_repository(repository, chart) && !self.host.files.path(repository).exists() => {
-                format!("`helm repo add {repository} URL` makes the repository known; a path starts at `{root}`")
+                format!(
+                    "`helm repo add {repository} URL` makes the repository known, `helm repo update` its newer charts; a path starts at `{root}`"
+                )
             }
             _ => format!("a path starts at `{root}`; an address starts with `oci://`"),
         }
