@@ -64,7 +64,7 @@ fn all_steps_done_but_the_task_not_is_a_failure() {
 fn state_set_by_one_step_is_read_by_another_and_an_unset_key_is_an_error() {
     let good = "fn set(state) { state.x = 1; }\nfn steps(task) { task.step(\"one\", |state| set(state)); task.step(\"two\", |state| { if state.x != 1 { throw \"lost\"; } }); }\n";
     task(good).run().success();
-    task("fn steps(task) { task.step(\"two\", |state| { let y = state.x; }); }\n").run().exits(1).says("state::not_set");
+    task("fn steps(task) { task.step(\"two\", |state| { let y = state.x; }); }\n").run().exits(2).says("check::unset_state");
 }
 
 #[test]
