@@ -261,30 +261,12 @@ fn spawn(command: &Command) -> std::io::Result<tokio::process::Child> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::Interrupted;
 
     fn machine(script: &str) -> Result<Output, ProcessError> {
         let bridge = crate::bridge::Bridge::new().unwrap();
         let command = Command::new("sh", ["-c", script]).stdin("in");
-        #[derive(Debug)]
-        enum Ended {
-            Process(ProcessError),
-            Interrupted,
-        }
-        impl From<ProcessError> for Ended {
-            fn from(error: ProcessError) -> Self {
-                Ended::Process(error)
-            }
-        }
-        impl From<crate::effect::Interrupted> for Ended {
-            fn from(_: crate::effect::Interrupted) -> Self {
-                Ended::Interrupted
-            }
-        }
-        match bridge.wait(Machine.run(&command)) {
-            Ok(output) => Ok(output),
-            Err(Ended::Process(error)) => Err(error),
-            Err(Ended::Interrupted) => panic!("interrupted"),
-        }
+        bridge.wait::<_, Interrupted, Interrupted>(async { Ok(Machine.run(&command).await) }).unwrap()
     }
 
     #[test]
@@ -305,9 +287,8 @@ mod tests {
         let command = Command::new("sh", ["-c", "(sleep 1; touch late) & sleep 5"]).folder(folder.path());
         let bridge = crate::bridge::Bridge::new().unwrap();
         let short = std::time::Duration::from_millis(200);
-        let waited = bridge.wait::<_, crate::effect::Interrupted, crate::effect::Interrupted>(async {
-            Ok(tokio::time::timeout(short, Machine.run(&command)).await.is_err())
-        });
+        let waited =
+            bridge.wait::<_, Interrupted, Interrupted>(async { Ok(tokio::time::timeout(short, Machine.run(&command)).await.is_err()) });
         assert!(waited.unwrap());
         std::thread::sleep(std::time::Duration::from_millis(1300));
         assert!(!folder.path().join("late").exists());
@@ -317,7 +298,7 @@ mod tests {
     fn a_program_that_waits_for_ever_is_ended() {
         let command = Command::new("sleep", ["5"]).within(Duration::from_millis(100));
         let bridge = crate::bridge::Bridge::new().unwrap();
-        let ended = bridge.wait::<_, crate::effect::Interrupted, crate::effect::Interrupted>(async { Ok(Machine.run(&command).await) });
+        let ended = bridge.wait::<_, Interrupted, Interrupted>(async { Ok(Machine.run(&command).await) });
         assert_eq!(ended.unwrap().unwrap_err().to_string(), "`sleep 5` did not end within 0.1s");
     }
 

@@ -99,7 +99,7 @@ fn status_line(paint: Paint, id: &str, title: &str, done: bool) -> String {
 
 fn why(name: &str, verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Unknown(reason) => format!("{name}: could not be asked: {}", reason.replace('\n', " ")),
+        Verdict::Unknown(reason) => format!("{name}: could not be asked: {}", reason.lines().next().unwrap_or_default()),
         Verdict::False(detail) if !detail.is_empty() => format!("not true: {name} ({})", detail.replace('\n', " ")),
         _ => format!("not true: {name}"),
     }

@@ -5,22 +5,21 @@ use super::diagnose::{Diagnosis, NotReady};
 use super::ready::{self, Readiness};
 use super::watch::{Views, Watched, timed_out};
 use super::{Cluster, ClusterError, KindName, Name};
+use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long nothing is said about a cause: most bad signs of the first seconds pass.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often the cause is looked for while nothing changes.
+/// How often the cause is looked for while nothing changes, and how long one look may take.
 const LOOK: Duration = Duration::from_secs(10);
 /// How long a container that nobody probes must have run: one that crashes at once is ready for a moment, too.
 const SETTLED: Duration = Duration::from_secs(3);
 /// After this many seconds by the node's own clock it has run for long, however wrong that clock is.
 const LONG_AGO: i64 = 60;
-/// How long the last look for a cause may take.
-const LAST_LOOK: Duration = Duration::from_secs(15);
 
 /// How far a wait is.
 #[derive(Clone, Debug)]
@@ -64,12 +63,12 @@ impl Cluster {
                     }
                 }
                 () = sleep_until(look.min(begun + deadline)) => {
-                    let last = Instant::now() >= begun + deadline;
-                    if let Some((name, found)) = wait.look(last).await && (found.doomed || last) {
-                        return Err(Box::new(NotReady::new(name, found, begun.elapsed(), deadline)).into());
+                    let found = wait.look().await;
+                    if Instant::now() >= begun + deadline {
+                        return Err(wait.over(found, begun, deadline));
                     }
-                    if last {
-                        return Err(timed_out("not everything became ready", deadline, wait.reason.take(), wait.views.trouble()));
+                    if let Some((name, found)) = found.filter(|(_, found)| found.doomed) {
+                        return Err(Box::new(NotReady::new(name, found, begun.elapsed(), deadline)).into());
                     }
                     if wait.judge(&mut progress) {
                         return Ok(());
@@ -94,7 +93,7 @@ struct Wait<'c> {
     settling: bool,
     said: Option<(usize, String)>,
     reason: Option<String>,
-    warned: Option<Diagnosis>,
+    warned: Option<(String, Diagnosis)>,
     warning: Option<Diagnosis>,
 }
 
@@ -184,21 +183,33 @@ impl<'c> Wait<'c> {
     }
 
     /// Looks for the cause that lies nearest to the root among all that is not ready.
-    async fn look(&mut self, last: bool) -> Option<(String, Diagnosis)> {
-        self.silent = self.cluster.silent_nodes().await;
-        let waiting: Vec<Name> =
-            (0..self.names.len()).filter(|place| self.readiness(*place).is_err()).map(|place| self.names[place].clone()).collect();
+    async fn look(&mut self) -> Option<(String, Diagnosis)> {
         let cluster = self.cluster;
-        let asked = futures::future::join_all(waiting.iter().map(|name| cluster.diagnose(name)));
-        let answers = tokio::time::timeout(LAST_LOOK, asked).await.ok()?;
+        let waiting: Vec<&Name> =
+            (0..self.names.len()).filter(|place| self.readiness(*place).is_err()).map(|place| &self.names[place]).collect();
+        let asked = async { tokio::join!(cluster.silent_nodes(), join_all(waiting.iter().map(|name| cluster.diagnose(name)))) };
+        let (silent, answers) = timeout(LOOK, asked).await.ok()?;
         let found = waiting.iter().zip(answers).filter_map(|(name, answer)| Some((name.to_string(), answer.ok()??)));
-        let found = found.min_by_key(|(_, diagnosis)| (!diagnosis.doomed, diagnosis.rank))?;
-        let news = found.1.is_trouble() && self.warned.as_ref().is_none_or(|warned| warned.cause != found.1.cause);
-        if news && !last {
-            self.warned = Some(found.1.clone());
-            self.warning = Some(found.1.clone());
+        let found = found.min_by_key(|(_, diagnosis)| (!diagnosis.doomed, diagnosis.rank));
+        self.silent = silent;
+        let (name, diagnosis) = found?;
+        if diagnosis.is_trouble() && self.warned.as_ref().is_none_or(|(_, warned)| warned.cause != diagnosis.cause) {
+            self.warned = Some((name.clone(), diagnosis.clone()));
+            self.warning = Some(diagnosis.clone());
         }
-        Some(found)
+        Some((name, diagnosis))
+    }
+
+    /// The time is over: the cause as it is now, else as it was when the cluster could last be asked.
+    fn over(mut self, found: Option<(String, Diagnosis)>, begun: Instant, deadline: Duration) -> ClusterError {
+        let trouble = self.views.trouble().map(|trouble| format!("the cluster could not be asked at the end: {trouble}"));
+        match found.or(self.warned) {
+            Some((name, mut diagnosis)) => {
+                diagnosis.detail.extend(trouble);
+                Box::new(NotReady::new(name, diagnosis, begun.elapsed(), deadline)).into()
+            }
+            None => timed_out("not everything became ready", deadline, self.reason.take(), self.views.trouble()),
+        }
     }
 }
 

@@ -97,4 +97,25 @@ mod tests {
         assert_eq!(codes("fn done_when(task) {\n    task.chek(\"a\", || true);\n}"), ["check::unknown_function"]);
         assert_eq!(codes("task.check(\"a\", || true);"), Vec::<String>::new());
     }
+
+    /// What a reader copies out of the documentation must work; the message names file and line.
+    #[test]
+    fn every_example_in_the_documentation_passes_check() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let scripts = Sources::new(root.to_owned());
+        let mut wrong = Vec::new();
+        for path in pages(root).into_iter().chain(pages(&root.join("docs"))) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            for block in blocks(&text) {
+                let name = format!("{}, line {}", scripts.name_of(&path), block.line);
+                wrong.extend(check(&scripts, &name, &block.code).iter().map(|found| format!("{name}: {found}")));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    fn pages(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+    }
 }

@@ -174,19 +174,35 @@ fn add(shown: &mut Vec<Snippet>, origin: &Origin, label: Option<String>, scripts
     }
 }
 
+/// The outermost call in a script of the repository's own. That the host called a step's closure is no news.
 fn outermost<'f>(frames: &'f [Frame], leaf: Option<&Origin>) -> Option<&'f Frame> {
-    frames.iter().find(|frame| !frame.called_at.source.starts_with("stdlib/") && Some(&frame.called_at) != leaf)
+    let by_the_host = frames.first().filter(|first| is_closure(first));
+    let in_scripts = |frame: &&Frame| !frame.called_at.source.starts_with("stdlib/") && Some(&frame.called_at) != leaf;
+    frames.iter().find(|frame| in_scripts(frame) && !by_the_host.is_some_and(|first| std::ptr::eq(*frame, first)))
 }
 
-/// The calls between, one line each, from the inside out.
+/// The calls between, one line each, from the inside out. A closure that a list's method called is not told twice.
 fn through(frames: &[Frame], leaf: Option<&Origin>, scripts: &Sources) -> Vec<(&'static str, String)> {
-    let outermost = outermost(frames, leaf);
-    let between = frames.iter().rev().filter(|frame| Some(*frame) != outermost && Some(&frame.called_at) != leaf);
-    between.map(|frame| ("through", format!("{}, called at {}", name(frame), place_of(&frame.called_at, scripts)))).collect()
+    let Some(outermost) = outermost(frames, leaf) else { return Vec::new() };
+    let after = frames.iter().skip_while(|frame| !std::ptr::eq(*frame, outermost)).skip(1);
+    let told_already = |frame: &Frame| {
+        let same = frames.iter().filter(|other| other.called_at == frame.called_at).count() > 1;
+        Some(&frame.called_at) == leaf || (is_closure(frame) && same)
+    };
+    let between: Vec<_> = after.filter(|frame| !told_already(frame)).collect();
+    between
+        .into_iter()
+        .rev()
+        .map(|frame| ("through", format!("{}, called at {}", name(frame), place_of(&frame.called_at, scripts))))
+        .collect()
+}
+
+fn is_closure(frame: &Frame) -> bool {
+    frame.function.starts_with("anon$")
 }
 
 fn name(frame: &Frame) -> String {
-    if frame.function.starts_with("anon$") { "a closure".into() } else { format!("`{}`", frame.function) }
+    if is_closure(frame) { "a closure".into() } else { format!("`{}`", frame.function) }
 }
 
 #[cfg(test)]

@@ -49,6 +49,10 @@ pub fn of_syntax(error: &ParseError) -> Said {
         Kind::UnknownOperator(operator) => said(format!("there is no operator `{operator}`")),
         Kind::MissingToken(token, what) => said(format!("expected `{token}` {}", ticks(what))),
         Kind::FnDuplicatedDefinition(name, count) => said(format!("there are two functions `{name}` with {}", arguments(*count))),
+        Kind::FnMissingParams(name) => {
+            said(format!("the function `{name}` has no list of parameters")).help(format!("write `fn {name}() {{ … }}`"))
+        }
+        Kind::FnMissingBody(name) if !name.is_empty() => said(format!("the function `{name}` has no body")),
         Kind::DuplicatedProperty(name) => said(format!("the map has two keys `{name}`")),
         Kind::AssignmentToConstant(name) => said(format!("`{name}` is a constant")).help("`let` declares what may change"),
         Kind::WrongFnDefinition => {
@@ -75,6 +79,10 @@ pub fn of_runtime(error: &EvalAltResult, words: Option<&Vocabulary>) -> Said {
         E::ErrorParsing(kind, position) => of_syntax(&ParseError(Box::new(kind.clone()), *position)),
         E::ErrorVariableNotFound(name, _) => Said::new("script::unknown_variable", format!("there is no variable `{name}` here"))
             .help(format!("a function sees its parameters and its own variables; a constant of the script is `global::{name}`")),
+        E::ErrorPropertyNotFound(name, _) if ["code", "help"].contains(&name.as_str()) => {
+            Said::new("script::unknown_property", format!("the map has no key `{name}`"))
+                .help("if it was caught: an error of the script itself, not of a verb, has only `message`")
+        }
         E::ErrorPropertyNotFound(name, _) => Said::new("script::unknown_property", format!("the map has no key `{name}`"))
             .help(format!("`\"{name}\" in map` asks whether it is there")),
         E::ErrorDotExpr(text, _) => of_dot(text),

@@ -56,7 +56,7 @@ pub fn bind_value(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Dy
 /// Runs a verb that touches nothing outside and so may be called while a script only declares.
 pub fn bind_declaring(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Dynamic, Fault>) -> RhaiResultOf<Dynamic> {
     swallowed::raise()?;
-    verb(&host_of(ctx)).map_err(|fault| pin(ctx, fault))
+    verb(&host_of(ctx)).map_err(|fault| pin(ctx, fault).raise())
 }
 
 /// Runs a verb that calls a closure of the script; the closure's errors keep their own places.
@@ -70,13 +70,13 @@ fn within(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Dynamic, F
     swallowed::raise()?;
     let host = host_of(ctx);
     if host.declaring() {
-        return Err(pin(ctx, NotHere { verb: ctx.fn_name().to_owned() }.into()));
+        return Err(pin(ctx, NotHere { verb: ctx.fn_name().to_owned() }.into()).raise());
     }
-    verb(&host).map_err(|fault| pin(ctx, fault))
+    verb(&host).map_err(|fault| pin(ctx, fault).raise())
 }
 
-fn pin(ctx: &NativeCallContext, fault: Fault) -> Box<rhai::EvalAltResult> {
-    fault.at(origin(ctx)).raise()
+fn pin(ctx: &NativeCallContext, fault: Fault) -> Fault {
+    fault.at(origin(ctx))
 }
 
 /// The place of the call.

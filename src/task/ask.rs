@@ -57,7 +57,10 @@ fn from_error(host: &SharedHost, error: &EvalAltResult) -> Result<Verdict, Fault
     match Fault::find(error) {
         Some(fault) if is_interrupt(&fault) => Err(fault),
         Some(fault) if fault.is_not_found() => Ok(Verdict::False(fault.message())),
-        _ => Ok(Verdict::Unknown(in_words(error))),
+        fault => {
+            let help = fault.and_then(|fault| fault.help()).map_or_else(String::new, |help| format!("\nhelp: {help}"));
+            Ok(Verdict::Unknown(format!("{}{help}", in_words(error))))
+        }
     }
 }
 

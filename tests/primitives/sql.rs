@@ -4,6 +4,7 @@
 use crate::support::sandbox::{self, shell, variable};
 use crate::support::{Ran, Test};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 const RICH: &str = include_str!("sql/rich.sql");
 const MUTATIONS: &str = include_str!("sql/mutations.txt");
@@ -55,6 +56,10 @@ fn psql(database: &str, sql: &str) -> String {
 
 /// A script whose one step has this body; `side(database)` describes a database of the server.
 fn script(body: &str) -> Test {
+    reaching("direct", body)
+}
+
+fn reaching(reach: &str, body: &str) -> Test {
     let text = format!(
         "fn side(database) {{
             #{{ host: \"db-postgresql-ha-pgpool.railrun-sql.svc.cluster.local\", database: database,
@@ -64,8 +69,12 @@ fn script(body: &str) -> Test {
         }}
         fn steps(task) {{ task.step(\"it\", || {{ {body} }}); }}\n"
     );
-    let settings = "default_environment: sandbox\nenvironments: {sandbox: {reach: direct}}\n";
-    Test::new().file("railrun.yaml", settings).script(&text).arg("--verbose").env("KUBECONFIG", &variable("KUBECONFIG").unwrap_or_default())
+    let settings = format!("default_environment: sandbox\nenvironments: {{sandbox: {{reach: {reach}}}}}\n");
+    Test::new()
+        .file("railrun.yaml", &settings)
+        .script(&text)
+        .arg("--verbose")
+        .env("KUBECONFIG", &variable("KUBECONFIG").unwrap_or_default())
 }
 
 fn run(body: &str) -> Ran {
@@ -74,6 +83,15 @@ fn run(body: &str) -> Ran {
 
 fn dry_run(body: &str) -> Ran {
     script(body).dry_run().run()
+}
+
+/// Asks until it is so.
+fn wait_until(mut so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it did not come to be within a minute");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// An empty database of this name, owned by the application.
@@ -161,6 +179,59 @@ fn a_copy_is_proven_made_once_and_refuses_what_it_would_destroy() {
         "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE far (i int) SERVER s; ALTER DATABASE origin SET work_mem = '9MB'",
     );
     run(copy).exits(1).says("no foreign tables in the source: public.far").says("setting work_mem for everybody:");
+}
+
+#[test]
+fn a_copy_for_another_user_belongs_to_that_user() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let _server = Server::shared();
+    fresh("given");
+    psql("given", "SET ROLE app; CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES; CREATE VIEW v AS SELECT * FROM t");
+    let copy =
+        "let target = side(\"taken\") + #{ user: \"o'taker 1\" }; sql::role(target); sql::database(target, sql::locale(side(\"given\")));
+                let c = sql::copy(side(\"given\"), target); note(`equal: ${c.equal}`);";
+    run(copy).success().says("equal: true");
+    assert_eq!(
+        psql("taken", "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relname IN ('t', 'v', 't_id_seq')").trim(),
+        "o'taker 1"
+    );
+    let compare = "let target = side(\"taken\") + #{ user: \"o'taker 1\" }; note(`again: ${sql::compare(side(\"given\"), target).equal}`);
+                   note(`through the API: ${sql::connect(side(\"given\")).value(\"select count(*) from t\")}`);";
+    reaching("forward", compare).run().success().says("again: true").says("through the API: 1");
+    psql("given", "GRANT SELECT ON t TO reader; COMMENT ON DATABASE taken IS NULL");
+    run(copy).exits(1).says("nothing but `app`'s own goes to `o'taker 1`: reader").says("the target is empty");
+}
+
+#[test]
+fn a_copy_that_loses_its_run_stops_and_stays_marked() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let _server = Server::shared();
+    fresh("large");
+    fresh("cut");
+    psql(
+        "large",
+        "SET ROLE app; CREATE TABLE t AS SELECT n AS id, repeat(md5(n::text), 20) AS v FROM generate_series(1, 400000) n; CREATE INDEX ON t (v)",
+    );
+    let copy = script("sql::copy(side(\"large\"), side(\"cut\"));");
+    let mut railrun = copy.start();
+    let copying = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'cut' AND query LIKE 'COPY %'";
+    wait_until(|| psql("postgres", copying).trim() == "1");
+    railrun.kill().expect("railrun is killed");
+    railrun.wait().expect("railrun ends");
+    let programs = "kubectl -n railrun-sql exec db-postgresql-ha-postgresql-0 -c postgresql -- sh -c 'cat /proc/[0-9]*/comm' | grep -cE '^pg_(dump|restore)$' || true";
+    wait_until(|| shell(programs).trim() == "0");
+    wait_until(|| psql("postgres", copying).trim() == "0");
+    let mark = psql("postgres", "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'cut'");
+    assert!(mark.starts_with("railrun: incomplete copy from "), "{mark}");
+    assert_eq!(psql("cut", "SELECT count(*) FROM pg_class WHERE relname = 't'").trim(), "0", "half a copy is there to see");
+    run("note(sql::certificate(side(\"cut\")).state); let c = sql::copy(side(\"large\"), side(\"cut\")); note(`equal: ${c.equal}`);")
+        .success()
+        .says("incomplete")
+        .says("equal: true");
 }
 
 #[test]

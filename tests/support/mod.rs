@@ -5,7 +5,7 @@
 pub mod sandbox;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// One run of railrun in a folder of its own.
@@ -64,8 +64,9 @@ impl Test {
         self.folder.path()
     }
 
-    pub fn run(&self) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_railrun"))
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_railrun"));
+        command
             .args(&self.args)
             .current_dir(self.folder.path())
             .env_remove("RAILRUN_ENV")
@@ -73,9 +74,17 @@ impl Test {
             .env("HOME", self.folder.path())
             .env("NO_COLOR", "1")
             .envs(self.env.iter().cloned())
-            .stdin(Stdio::null())
-            .output()
-            .expect("railrun starts");
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it without waiting for its end; what it says is lost.
+    pub fn start(&self) -> Child {
+        self.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("railrun starts")
+    }
+
+    pub fn run(&self) -> Ran {
+        let output = self.command().output().expect("railrun starts");
         let text = |bytes: Vec<u8>| without_times(&String::from_utf8(bytes).expect("UTF-8"));
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }

@@ -53,7 +53,10 @@ fn kind(event: &Value) -> String {
 fn answer(container: Container<'_>, event: &Value) -> String {
     let message = text(event, "/message");
     let said = message.split_once("probe failed: ").or_else(|| message.split_once("probe errored: ")).map_or(message, |(_, said)| said);
-    format!("container `{}` answers: {}", container.name(), said.trim().chars().take(300).collect::<String>())
+    match said.trim() {
+        "" => format!("container `{}` fails it without a word", container.name()),
+        said => format!("container `{}` answers: {said}", container.name()),
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +89,12 @@ mod tests {
             found.to_string(),
             "the readiness probe of its pod fails\n  container `c` answers: HTTP probe failed with statuscode: 503"
         );
+    }
+
+    #[test]
+    fn a_probe_that_fails_in_silence_is_told_as_that() {
+        let event = event("Unhealthy", "Readiness probe failed: ", "1970-01-01T00:00:55Z");
+        assert_eq!(unhealthy(&facts(json!([event]), 0)).unwrap().detail, ["container `c` fails it without a word"]);
     }
 
     #[test]

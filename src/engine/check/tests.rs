@@ -4,7 +4,7 @@ mod seeds;
 
 use crate::engine::report::{self, Style};
 use crate::engine::testing::repo;
-use crate::engine::{Finding, Script, check, load};
+use crate::engine::{Finding, Script, Sources, all, check, load};
 use seeds::{COMMON, IN_SCRIPTS, IN_STEPS};
 use std::time::Instant;
 
@@ -206,4 +206,12 @@ fn no_mutilated_script_makes_check_panic() {
         }
     }
     assert!(compiled > 100, "{compiled}");
+}
+
+#[test]
+fn the_scripts_of_this_repository_have_no_findings() {
+    let scripts = Sources::new(env!("CARGO_MANIFEST_DIR").into());
+    let own: Vec<Script> = all(&scripts).iter().map(|path| load(&scripts, path).unwrap()).collect();
+    let found: Vec<String> = check(&scripts, &own).iter().map(|found| format!("{}: {found}", found.place())).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -78,17 +78,16 @@ fn an_error_deep_in_the_stdlib_is_followed_out_to_the_script() {
        ·     ─────────────
      3 │ }
        ╰────
-       ╭─[scripts/s.rhai:5:9]
+       ╭─[scripts/s.rhai:4:18]
+     3 │ fn steps(task) {
      4 │     let run = || gitea::switch_over(1);
+       ·                  ─────────┬────────
+       ·                           ╰── called from here
      5 │     run.call();
-       ·         ──┬─
-       ·           ╰── called from here
-     6 │ }
        ╰────
       cause: container `gitea` exited 1, 4 times; its last lines:
              pq: password authentication failed for user "gitea"
       through: `out`, called at stdlib/gitea.rhai:3:5
-      through: `switch_over`, called at scripts/s.rhai:4:18
       help: add `gitea` to `pgpool.customUsers` in
             `helm/postgresql-ha-values.sops.yaml`, then `railrun run t02`
     "#);

@@ -1,7 +1,7 @@
 //! Changes to encrypted files as differences. How sops is called is `crate::sops`' business; a new password's letters
 //! are `generate`'s.
 
-use crate::effect::{Diff, Permit, Preview};
+use crate::effect::{Permit, Preview};
 use crate::files::Files;
 use crate::host::{Host, SharedHost};
 use crate::script::Fault;
@@ -97,9 +97,7 @@ impl<'h> Vault<'h> {
     /// What a dry run shows of it, and remembers.
     fn differs(&self, file: &str, before: &Clear, after: &Clear) -> Preview<()> {
         self.sops.foretell(&self.path(file), after);
-        let mut diff = Diff::new().note(self.name(file));
-        diff.extend(before.diff(after));
-        Preview::Differs { diff, foretold: Some(()) }
+        Preview::Differs { diff: before.diff(after), foretold: Some(()) }
     }
 
     fn path(&self, file: &str) -> PathBuf {

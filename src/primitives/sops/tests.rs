@@ -124,10 +124,10 @@ fn a_dry_run_says_so_remembers_it_and_touches_nothing() {
     assert_eq!(
         trial.said(),
         [
-            r#"plan sops set helm/x.sops.yaml#gitea.admin.password: {"edits":[{"note":"helm/x.sops.yaml"},{"field":{"path":"gitea.admin.password","from":"[secret]","to":"(secret changed)"}}]}"#,
-            r#"plan sops set helm/x.sops.yaml#gitea.size: {"edits":[{"note":"helm/x.sops.yaml"},{"field":{"path":"gitea.size","from":"3","to":"5"}}]}"#,
-            r#"plan sops create helm/new.sops.yaml: {"edits":[{"note":"helm/new.sops.yaml"},{"field":{"path":"a","from":null,"to":"1"}},{"field":{"path":"password","from":null,"to":"[secret]"}}]}"#,
-            r#"plan sops generate helm/new.sops.yaml#b.password: {"edits":[{"note":"helm/new.sops.yaml"},{"field":{"path":"b.password","from":null,"to":"[secret]"}}]}"#,
+            r#"plan sops set helm/x.sops.yaml#gitea.admin.password: {"edits":[{"field":{"path":"gitea.admin.password","from":"[secret]","to":"(secret changed)"}}]}"#,
+            r#"plan sops set helm/x.sops.yaml#gitea.size: {"edits":[{"field":{"path":"gitea.size","from":"3","to":"5"}}]}"#,
+            r#"plan sops create helm/new.sops.yaml: {"edits":[{"field":{"path":"a","from":null,"to":"1"}},{"field":{"path":"password","from":null,"to":"[secret]"}}]}"#,
+            r#"plan sops generate helm/new.sops.yaml#b.password: {"edits":[{"field":{"path":"b.password","from":null,"to":"[secret]"}}]}"#,
         ]
     );
     trial.run("expect(sops::read(\"helm/x.sops.yaml\").gitea.size, 5); expect(sops::secret(\"helm/x.sops.yaml\", \"gitea.admin.password\"), secret::format(\"{}\", \"other123\")); expect(sops::read(\"helm/new.sops.yaml\").a, 1);");

@@ -82,7 +82,7 @@ impl<'c> Copy<'c> {
 
     pub async fn apply(&self, permit: &Permit) -> Result<Certificate, SqlError> {
         let limit = self.options.timeout.map_or(WHOLE, |timeout| timeout.0);
-        within(&format!("the copy to `{}`", self.target.target().title()), limit, self.run(permit)).await
+        within(&format!("the copy to `{}`", self.target.target().title()), limit, Box::pin(self.run(permit))).await
     }
 
     async fn run(&self, permit: &Permit) -> Result<Certificate, SqlError> {
