@@ -8,7 +8,7 @@ use crate::event::{Event, Events};
 use crate::files::Files;
 use crate::plan::Plan;
 use crate::process::Process;
-use crate::secret::{Redactor, Secret, SecretError, Text};
+use crate::secret::{Input, Redactor, Secret, SecretError, Text};
 use crate::settings::Settings;
 use std::fmt::Display;
 use std::future::Future;
@@ -120,6 +120,16 @@ impl Host {
         match text {
             Text::Plain(text) => Ok(text),
             Text::Secret(secret) => self.reveal(secret),
+        }
+    }
+
+    /// What a program shall read, its secrets masked from now on in everything that is printed.
+    pub fn reveal_input(&self, input: &Input) -> Result<Vec<u8>, SecretError> {
+        match input {
+            Input::Whole(text) => Ok(self.reveal_text(text)?.as_bytes().to_vec()),
+            Input::Lines(lines) => {
+                lines.iter().map(|line| Ok(format!("{}\n", self.reveal_text(line)?))).collect::<Result<String, _>>().map(String::into_bytes)
+            }
         }
     }
 

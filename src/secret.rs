@@ -74,6 +74,13 @@ pub enum Text {
     Secret(Secret),
 }
 
+/// What a program reads on its stdin: a text or a secret as it is, or a list of both, line by line.
+#[derive(Clone, Debug)]
+pub enum Input {
+    Whole(Text),
+    Lines(Vec<Text>),
+}
+
 /// Replaces every registered value, also in its base64, URL- and JSON-escaped forms.
 #[derive(Clone, Default)]
 pub struct Redactor(Arc<Mutex<Vec<String>>>);

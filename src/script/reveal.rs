@@ -3,6 +3,7 @@
 
 use crate::duration;
 use crate::host::Host;
+use crate::script::value::ValueError;
 use crate::script::{Fault, value};
 use crate::secret::Secret;
 use crate::sops::{Key, Part};
@@ -33,6 +34,11 @@ pub fn revealed(host: &Host, value: &Dynamic) -> Result<Revealed, Fault> {
     let mut secrets = Vec::new();
     let value = plain(host, value, &Key(Vec::new()), &mut secrets)?;
     Ok(Revealed { value, secrets })
+}
+
+/// A script's value as JSON, its secrets revealed.
+pub fn json(host: &Host, value: &Dynamic) -> Result<serde_json::Value, Fault> {
+    serde_json::to_value(revealed(host, value)?.value).map_err(|error| ValueError::Answer(error.to_string()).into())
 }
 
 fn plain(host: &Host, value: &Dynamic, at: &Key, secrets: &mut Vec<Key>) -> Result<Value, Fault> {

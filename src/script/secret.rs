@@ -2,7 +2,7 @@
 //! part of a text. Where they come from is the primitives' business.
 
 use crate::script::{Fault, Pending, RhaiResultOf, host_of, swallowed, value};
-use crate::secret::{Secret, Text};
+use crate::secret::{Input, Secret, Text};
 use miette::Diagnostic;
 use rhai::{Dynamic, Engine, NativeCallContext};
 use serde::de::Error as _;
@@ -98,13 +98,28 @@ impl<'de> Deserialize<'de> for Secret {
 /// An option that is a text or a secret.
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Dynamic::deserialize(deserializer)?;
-        if let Some(secret) = value.read_lock::<Secret>() {
-            return Ok(Text::Secret(secret.clone()));
-        }
-        let text = value.read_lock::<rhai::ImmutableString>().map(|text| Text::Plain(text.to_string()));
-        text.ok_or_else(|| D::Error::custom(format!("a text or a secret is expected, not {}", value::kind(&value))))
+        text(&Dynamic::deserialize(deserializer)?).map_err(D::Error::custom)
     }
+}
+
+/// An option that is a program's input.
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Dynamic::deserialize(deserializer)?;
+        let input = match value.read_lock::<rhai::Array>() {
+            Some(lines) => lines.iter().map(text).collect::<Result<_, _>>().map(Input::Lines),
+            None => text(&value).map(Input::Whole),
+        };
+        input.map_err(D::Error::custom)
+    }
+}
+
+fn text(value: &Dynamic) -> Result<Text, String> {
+    if let Some(secret) = value.read_lock::<Secret>() {
+        return Ok(Text::Secret(secret.clone()));
+    }
+    let text = value.read_lock::<rhai::ImmutableString>().map(|text| Text::Plain(text.to_string()));
+    text.ok_or_else(|| format!("a text or a secret is expected, not {}", value::kind(value)))
 }
 
 #[cfg(test)]
@@ -146,6 +161,19 @@ mod tests {
         for script in ["pw() == \"hunter22\"", "\"hunter22\" != pw()", "1 == pw()"] {
             assert_eq!(code(script), "secret::not_comparable", "{script}");
         }
+    }
+
+    #[test]
+    fn an_input_is_a_text_a_secret_or_lines_of_both() {
+        #[derive(Debug, Deserialize)]
+        struct Options {
+            stdin: Input,
+        }
+        let read = |script: &str| value::options::<Options>(eval(script).unwrap().cast::<rhai::Map>()).map(|options| options.stdin);
+        assert!(matches!(read("#{stdin: \"x\"}"), Ok(Input::Whole(Text::Plain(_)))));
+        assert!(matches!(read("#{stdin: pw()}"), Ok(Input::Whole(Text::Secret(_)))));
+        assert!(matches!(read("#{stdin: [pw(), \"x\"]}"), Ok(Input::Lines(lines)) if lines.len() == 2));
+        assert_eq!(read("#{stdin: [1]}").unwrap_err().message(), "option `stdin`: a text or a secret is expected, not a number");
     }
 
     #[test]

@@ -4,7 +4,6 @@
 
 pub mod sandbox;
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -58,10 +57,6 @@ impl Test {
 
     pub fn dry_run(self) -> Self {
         self.arg("--dry-run")
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     fn command(&self) -> Command {

@@ -1,12 +1,27 @@
 //! Commands inside pods: which pod a name means, what a command gets and what it leaves.
 
-use super::driver::Kube;
+use super::driver::{Kube, timeout};
 use super::error::KubeError;
 use crate::cluster::{ClusterError, Executed, Name, NameError, PodName, ready};
-use crate::duration;
+use crate::duration::{self, Span};
 use crate::effect::Permit;
-use serde::Serialize;
+use crate::host::Host;
+use crate::secret::{Input, SecretError};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExecOptions {
+    /// A text, a secret, or a list of both that is handed over line by line.
+    stdin: Option<Input>,
+    pub container: Option<String>,
+    /// The command alters nothing, so it runs in a dry run too.
+    pub read_only: bool,
+    /// A status other than 0 is returned, not an error.
+    may_fail: bool,
+    timeout: Option<Span>,
+}
 
 /// A command to run in a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +30,13 @@ pub struct Command {
     pub stdin: Vec<u8>,
     pub may_fail: bool,
     pub timeout: Duration,
+}
+
+impl Command {
+    pub fn new(host: &Host, words: Vec<String>, options: &ExecOptions) -> Result<Self, SecretError> {
+        let stdin = options.stdin.as_ref().map(|input| host.reveal_input(input)).transpose()?.unwrap_or_default();
+        Ok(Self { words, stdin, may_fail: options.may_fail, timeout: timeout(options.timeout) })
+    }
 }
 
 /// What a command left.

@@ -4,7 +4,6 @@
 mod command;
 mod driver;
 mod error;
-mod input;
 mod masked;
 mod replicas;
 mod secret;
@@ -14,10 +13,10 @@ pub use error::KubeError;
 
 use crate::cluster::{KindName, Name};
 use crate::effect::{Change, Preview};
+use crate::script::reveal::json;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, bind_declaring, host_of, read, value};
-use command::{Ran, shown};
+use command::{Command, ExecOptions, Ran, shown};
 use driver::{Kube, LogOptions, SettleOptions, timeout};
-use input::{ExecOptions, command, json};
 use replicas::ScaleOptions;
 use rhai::plugin::*;
 use rhai::{Array, Map};
@@ -399,13 +398,13 @@ fn executed(ctx: &NativeCallContext, pod: &str, words: Array, options: Map) -> R
     let options: ExecOptions = value::options(options).map_err(Fault::raise)?;
     if options.read_only {
         return read(ctx, &[&about(pod)], |host| {
-            let (kube, command) = (Kube::on(host)?, command(host, words, &options)?);
+            let (kube, command) = (Kube::on(host)?, Command::new(host, texts(words)?, &options)?);
             let pod = host.wait::<_, _, Fault>(kube.pod(pod, options.container.clone()))?;
             host.wait(kube.exec_read(&pod, &command))
         });
     }
     bind(ctx, |host| {
-        let (kube, command) = (Kube::on(host)?, command(host, words, &options)?);
+        let (kube, command) = (Kube::on(host)?, Command::new(host, texts(words)?, &options)?);
         let container = options.container.clone();
         let what = Change::new("kube exec", pod).touching(about(pod));
         host.change::<Ran, Fault>(
@@ -417,6 +416,14 @@ fn executed(ctx: &NativeCallContext, pod: &str, words: Array, options: Map) -> R
             },
         )
     })
+}
+
+fn texts(words: Array) -> Result<Vec<String>, KubeError> {
+    let text = |word: Dynamic| {
+        let given = value::kind(&word);
+        word.into_string().map_err(|_| KubeError::Unfit { option: "command", given, wanted: "texts; a secret goes in through `stdin`" })
+    };
+    words.into_iter().map(text).collect()
 }
 
 pub fn primitive() -> Primitive {
