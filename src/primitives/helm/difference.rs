@@ -170,7 +170,9 @@ fn explain(release: &ReleaseName, label: &str, live: &Value, manifest: &Value, e
     match &error {
         ClusterError::Immutable { reason, .. } => {
             let reason = immutable(live, manifest).unwrap_or_else(|| reason.clone());
-            HelmError::Immutable { release: release.to_string(), object: label.into(), reason }
+            let delete = format!("kubectl delete {label} --namespace {} --cascade=orphan", release.namespace);
+            let help = format!("nothing was written; keep the old value, or `{delete}` (its pods go on) and run again");
+            HelmError::Immutable { release: release.to_string(), object: label.into(), reason, help }
         }
         ClusterError::Refused { reason, .. } if !error.is_transient() => {
             HelmError::Rejected { chart: release.to_string(), reason: format!("`{label}`: {reason}") }

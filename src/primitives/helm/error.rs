@@ -38,13 +38,8 @@ pub enum HelmError {
     #[diagnostic(code(helm::rejected), help("nothing was written; change the values, or what is in the way"))]
     Rejected { chart: String, reason: String },
     #[error("`{object}` of `{release}` needs a re-creation: {reason}")]
-    #[diagnostic(
-        code(helm::immutable),
-        help(
-            "nothing was written; keep the old value, or delete `{object}` with its dependents kept (`cascade: \"orphan\"`) and run again"
-        )
-    )]
-    Immutable { release: String, object: String, reason: String },
+    #[diagnostic(code(helm::immutable), help("{help}"))]
+    Immutable { release: String, object: String, reason: String, help: String },
     #[error("`{release}` is {status} since {since}: {why}")]
     #[diagnostic(code(helm::pending), help("{help}"))]
     Pending { release: String, status: String, since: String, why: String, help: String },

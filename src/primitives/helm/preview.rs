@@ -29,6 +29,7 @@ pub struct Planned {
     pub current: Option<Release>,
     pub unfinished: Option<Unfinished>,
     pub server_side: bool,
+    pub warnings: Vec<String>,
 }
 
 /// The state that a release is in before anything is done.
@@ -48,6 +49,7 @@ impl Helm<'_> {
         }
         let planned = self.plan(upgrade, &history).await?;
         self.warn_of_unread_values(upgrade)?;
+        planned.warnings.iter().for_each(|warning| self.host.events.warn(format!("helm on `{}`: {warning}", upgrade.options.chart)));
         let found = match &planned.current {
             Some(release) if planned.diff.is_empty() => Preview::Same(release.clone()),
             _ => Preview::differs(planned.diff.clone()),
@@ -98,6 +100,7 @@ impl Helm<'_> {
             current: before.latest,
             unfinished: before.unfinished,
             server_side: rendered.server_side,
+            warnings: rendered.warnings,
         })
     }
 

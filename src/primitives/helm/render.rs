@@ -21,6 +21,8 @@ pub struct Rendered {
     pub chart: Option<Metadata>,
     /// Whether helm (4) will apply it server-side.
     pub server_side: bool,
+    /// What helm warned of: values that it could not use, a chart that is deprecated.
+    pub warnings: Vec<String>,
 }
 
 impl Helm<'_> {
@@ -34,16 +36,14 @@ impl Helm<'_> {
     ) -> Result<Rendered, HelmError> {
         let chart = options.chart_ref();
         let args = if unfinished { command::render_unfinished(release, &chart) } else { command::render(release, &chart) };
-        match self.ask(args, values).await {
-            Ok(output) if unfinished => text(&options.chart, &String::from_utf8_lossy(&output), values),
-            Ok(output) => json(&options.chart, &output),
+        match self.read(args, Some(values)).await {
+            Ok(output) => {
+                let rendered = if unfinished { text(&options.chart, &output.text(), values) } else { json(&options.chart, &output.stdout) };
+                rendered.map(|rendered| Rendered { warnings: warnings(&output.stderr), ..rendered })
+            }
             Err(ProcessError::Failed { stderr, .. }) => self.find_fault(release, options, values, said(&stderr)).await,
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn ask(&self, args: Vec<String>, values: &Value) -> Result<Vec<u8>, ProcessError> {
-        Ok(self.read(args, Some(values)).await?.stdout)
     }
 
     /// Why helm could not render: the chart is not there, a template stumbles, or the cluster does not take it.
@@ -56,18 +56,18 @@ impl Helm<'_> {
         first: String,
     ) -> Result<Rendered, HelmError> {
         let chart = options.chart_ref();
-        if let Err(ProcessError::Failed { stderr, .. }) = self.ask(command::show_chart(&chart), values).await {
+        if let Err(ProcessError::Failed { stderr, .. }) = self.read(command::show_chart(&chart), None).await {
             return Err(HelmError::ChartNotFound {
                 chart: chart.chart.clone(),
                 reason: said(&stderr),
                 help: self.how_to_find(&chart.chart),
             });
         }
-        match self.ask(command::render_alone(release, &chart), values).await {
+        match self.read(command::render_alone(release, &chart), Some(values)).await {
             Err(ProcessError::Failed { stderr, .. }) => Err(HelmError::RenderFailed { chart: chart.chart, reason: said(&stderr) }),
             Err(error) => Err(error.into()),
             Ok(output) => {
-                let rendered = text(&chart.chart, &String::from_utf8_lossy(&output), values)?;
+                let rendered = text(&chart.chart, &output.text(), values)?;
                 // A cluster that cannot be reached says so itself, and better.
                 self.lacks_namespace(release).await?;
                 let acceptable = self.brings_its_kinds(&rendered).await?;
@@ -124,7 +124,19 @@ fn json(chart: &str, output: &[u8]) -> Result<Rendered, HelmError> {
         config: record.config.unwrap_or_default(),
         chart: Some(record.chart.metadata),
         server_side: record.apply_method.as_deref() == Some("ssa"),
+        warnings: Vec::new(),
     })
+}
+
+/// The lines of helm's talk that warn, without where in helm they come from; how a kubeconfig's file mode is does not
+/// concern a release.
+fn warnings(stderr: &str) -> Vec<String> {
+    let about =
+        |line: &str| Some(line.split_once("warning: ").or_else(|| line.split_once("WARNING: "))?.1.trim_end_matches('"').to_owned());
+    let mut found: Vec<String> =
+        stderr.lines().filter_map(about).filter(|text| !text.starts_with("Kubernetes configuration file")).collect();
+    found.dedup();
+    found
 }
 
 fn text(chart: &str, output: &str, values: &Value) -> Result<Rendered, HelmError> {
@@ -135,6 +147,13 @@ fn text(chart: &str, output: &str, values: &Value) -> Result<Rendered, HelmError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_helm_warns_of_is_passed_on() {
+        let three = "coalesce.go:316: warning: cannot overwrite table\nWARNING: Kubernetes configuration file is group-readable.\n";
+        assert_eq!(warnings(three), ["cannot overwrite table"]);
+        assert_eq!(warnings("level=INFO msg=\"warning: cannot overwrite table\"\nlevel=INFO msg=x\n"), ["cannot overwrite table"]);
+    }
 
     #[test]
     fn helms_json_gives_objects_hooks_and_how_it_applies() {

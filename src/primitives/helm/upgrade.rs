@@ -20,6 +20,10 @@ pub struct Upgrade {
 
 impl Upgrade {
     pub fn new(host: &Host, release: &str, mut options: UpgradeOptions) -> Result<Self, HelmError> {
+        if options.chart.is_empty() || options.chart.starts_with('-') {
+            let help = "name a path, `repo/name`, or an address that starts with `oci://`".into();
+            return Err(HelmError::ChartNotFound { chart: options.chart, reason: "that is no name of a chart".into(), help });
+        }
         if options.chart.starts_with("~/") {
             options.chart = host.files.path(&options.chart).display().to_string();
         }
