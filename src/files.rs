@@ -134,6 +134,13 @@ impl Files {
         write().map_err(|error| failed("write", path, &error))
     }
 
+    /// Lets a file be run by whoever may run another one.
+    #[expect(clippy::disallowed_methods, reason = "the door to files")]
+    pub fn take_mode(&self, _: &Permit, path: &Path, from: &Path) -> Result<(), FileError> {
+        let copy = || std::fs::set_permissions(path, std::fs::metadata(from)?.permissions());
+        copy().map_err(|error| failed("set the mode of", path, &error))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the door to files")]
     pub fn remove(&self, _: &Permit, path: &Path) -> Result<(), FileError> {
         std::fs::remove_file(path).map_err(|error| failed("remove", path, &error))

@@ -22,6 +22,8 @@ pub struct Entry {
     pub grade: Option<Grade>,
     /// `namespace/database` of each.
     pub databases: Vec<String>,
+    /// The claim of each volume, as `namespace/persistentvolumeclaim/name`.
+    pub volumes: Vec<String>,
     /// The run that made it.
     pub run: String,
 }
@@ -36,6 +38,8 @@ pub struct LatestOptions {
     pub grade: Option<Grade>,
     /// It holds all of these, as `namespace/database`; scripts give the maps that describe them.
     pub databases: Vec<String>,
+    /// It holds the volumes of all these claims.
+    pub volumes: Vec<String>,
 }
 
 /// How many manifests are fetched at a time.
@@ -91,8 +95,9 @@ impl LatestOptions {
         let proven = receipt.and_then(|receipt| receipt.proven(self.grade.unwrap_or(Grade::Uploaded)));
         let Some(proven) = proven else { return false };
         let recent = |at: Timestamp| self.verified_within.is_none_or(|Span(span)| age(at, now).is_some_and(|age| age <= span));
-        let held = manifest.databases();
-        recent(manifest.made_at) && recent(proven) && self.databases.iter().all(|name| held.contains(name))
+        let (databases, volumes) = (manifest.databases(), manifest.volumes());
+        let holds = self.databases.iter().all(|name| databases.contains(name)) && self.volumes.iter().all(|claim| volumes.contains(claim));
+        recent(manifest.made_at) && recent(proven) && holds
     }
 }
 
@@ -110,6 +115,7 @@ fn entry(manifest: &Manifest, receipt: Option<&Receipt>) -> Entry {
         size: manifest.bytes(),
         grade: receipt.and_then(Receipt::grade),
         databases: manifest.databases(),
+        volumes: manifest.volumes(),
         run: manifest.run.clone(),
     }
 }
@@ -145,5 +151,7 @@ mod tests {
         assert!(fits(&verified, half, &[(Grade::Rehearsed, half)]));
         let other = LatestOptions { databases: vec!["platform/other".into()], ..LatestOptions::default() };
         assert!(!fits(&other, half, &[(Grade::Verified, half)]), "it does not hold that database");
+        let volume = LatestOptions { volumes: vec!["gitea/persistentvolumeclaim/data".into()], ..LatestOptions::default() };
+        assert!(!fits(&volume, half, &[(Grade::Verified, half)]), "it does not hold that volume");
     }
 }
