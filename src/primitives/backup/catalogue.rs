@@ -22,6 +22,8 @@ pub struct Entry {
     pub grade: Option<Grade>,
     /// `namespace/database` of each.
     pub databases: Vec<String>,
+    /// The name of each Valkey server.
+    pub valkey: Vec<String>,
     /// The claim of each volume, as `namespace/persistentvolumeclaim/name`.
     pub volumes: Vec<String>,
     /// The run that made it.
@@ -38,6 +40,8 @@ pub struct LatestOptions {
     pub grade: Option<Grade>,
     /// It holds all of these, as `namespace/database`; scripts give the maps that describe them.
     pub databases: Vec<String>,
+    /// It holds all these Valkey servers, by name.
+    pub valkey: Vec<String>,
     /// It holds the volumes of all these claims.
     pub volumes: Vec<String>,
 }
@@ -95,9 +99,12 @@ impl LatestOptions {
         let proven = receipt.and_then(|receipt| receipt.proven(self.grade.unwrap_or(Grade::Uploaded)));
         let Some(proven) = proven else { return false };
         let recent = |at: Timestamp| self.verified_within.is_none_or(|Span(span)| age(at, now).is_some_and(|age| age <= span));
-        let (databases, volumes) = (manifest.databases(), manifest.volumes());
-        let holds = self.databases.iter().all(|name| databases.contains(name)) && self.volumes.iter().all(|claim| volumes.contains(claim));
-        recent(manifest.made_at) && recent(proven) && holds
+        let holds = |wanted: &[String], held: Vec<String>| wanted.iter().all(|one| held.contains(one));
+        recent(manifest.made_at)
+            && recent(proven)
+            && holds(&self.databases, manifest.databases())
+            && holds(&self.valkey, manifest.valkey())
+            && holds(&self.volumes, manifest.volumes())
     }
 }
 
@@ -115,6 +122,7 @@ fn entry(manifest: &Manifest, receipt: Option<&Receipt>) -> Entry {
         size: manifest.bytes(),
         grade: receipt.and_then(Receipt::grade),
         databases: manifest.databases(),
+        valkey: manifest.valkey(),
         volumes: manifest.volumes(),
         run: manifest.run.clone(),
     }

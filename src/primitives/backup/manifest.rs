@@ -110,6 +110,13 @@ impl Content {
         }
     }
 
+    pub fn valkey(&self) -> Option<String> {
+        match self {
+            Content::Valkey { name } => Some(name.clone()),
+            _ => None,
+        }
+    }
+
     pub fn volume(&self) -> Option<String> {
         match self {
             Content::Volume { claim } => Some(claim.clone()),
@@ -137,6 +144,10 @@ impl Manifest {
 
     pub fn databases(&self) -> Vec<String> {
         self.objects.iter().filter_map(|object| object.content.database()).collect()
+    }
+
+    pub fn valkey(&self) -> Vec<String> {
+        self.objects.iter().filter_map(|object| object.content.valkey()).collect()
     }
 
     pub fn volumes(&self) -> Vec<String> {

@@ -98,7 +98,8 @@ impl Helper {
 /// Whether a pod mounts a claim, and still runs.
 fn uses(pod: &Value, claim: &str) -> bool {
     let volumes = pod["spec"]["volumes"].as_array();
-    pod["status"]["phase"] == "Running" && volumes.is_some_and(|all| all.iter().any(|one| one["persistentVolumeClaim"]["claimName"] == claim))
+    pod["status"]["phase"] == "Running"
+        && volumes.is_some_and(|all| all.iter().any(|one| one["persistentVolumeClaim"]["claimName"] == claim))
 }
 
 impl Producer for Volume<'_> {
@@ -108,7 +109,11 @@ impl Producer for Volume<'_> {
 
     fn start(&self) -> BoxFuture<'_, Result<Produced, BackupError>> {
         async {
-            let pod = PodName { namespace: self.helper.pod.namespace.clone().unwrap_or_default(), name: self.helper.pod.name.clone(), container: None };
+            let pod = PodName {
+                namespace: self.helper.pod.namespace.clone().unwrap_or_default(),
+                name: self.helper.pod.name.clone(),
+                container: None,
+            };
             let words = ["sh", "-c", READ].map(str::to_owned);
             let stream = self.cluster.exec_stream(&pod, &words, &[]).await?;
             let output = Checked::new(stream, self.title(), "tar".into());

@@ -163,7 +163,11 @@ impl<'h> Repo<'h> {
         let path = self.path(file)?;
         let (file, name) = (self.relative(&path), self.folder_name());
         let last = self.read_git(&["log", "-1", "--format=%h %s", "--", &file]).await?;
-        Ok(if last.is_empty() { format!("from {name}/{file}, never committed there") } else { format!("from {name}/{file}, last changed there in {last}") })
+        Ok(if last.is_empty() {
+            format!("from {name}/{file}, never committed there")
+        } else {
+            format!("from {name}/{file}, last changed there in {last}")
+        })
     }
 
     fn folder_name(&self) -> String {

@@ -140,7 +140,9 @@ fn add(lines: &mut Vec<String>, rules: &[Rule], name: &str, target: &Target) {
 }
 
 fn declare_phony(lines: &mut Vec<String>, name: &str) {
-    let declared = |at: usize, lines: &[String]| lines[at..logical_end(lines, at)].iter().flat_map(|line| line.split_whitespace()).any(|word| word == name);
+    let declared = |at: usize, lines: &[String]| {
+        lines[at..logical_end(lines, at)].iter().flat_map(|line| line.split_whitespace()).any(|word| word == name)
+    };
     let phony: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with(".PHONY:")).collect();
     if phony.iter().any(|at| declared(*at, lines)) {
         return;
@@ -171,14 +173,18 @@ mod tests {
     #[test]
     fn an_existing_target_is_replaced_where_it_is_and_nothing_else() {
         let made = with_target(MAKEFILE, "old-deploy", &target("new")).unwrap();
-        assert_eq!(made, MAKEFILE.replace("old-deploy: help ## Old\n\tone; \\\n  two\n\n# between\n\tthree\n", "old-deploy: ## New\n\tnew\n"));
+        assert_eq!(
+            made,
+            MAKEFILE.replace("old-deploy: help ## Old\n\tone; \\\n  two\n\n# between\n\tthree\n", "old-deploy: ## New\n\tnew\n")
+        );
         assert_eq!(with_target(&made, "old-deploy", &target("new")).unwrap(), made);
     }
 
     #[test]
     fn a_missing_target_is_added_beside_its_kin_and_declared_phony() {
         let made = with_target(MAKEFILE, "old-status", &target("s")).unwrap();
-        let wanted = MAKEFILE.replace("  old-deploy\n", "  old-deploy old-status\n").replace("\tthree\n", "\tthree\n\nold-status: ## New\n\ts\n");
+        let wanted =
+            MAKEFILE.replace("  old-deploy\n", "  old-deploy old-status\n").replace("\tthree\n", "\tthree\n\nold-status: ## New\n\ts\n");
         assert_eq!(made, wanted);
         assert_eq!(with_target(&made, "old-status", &target("s")).unwrap(), made);
     }

@@ -11,8 +11,8 @@ use crate::host::Host;
 use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind, host_of, read as look, read_value, value};
 use commit::Request;
 use driver::{Checkout, Repo};
-use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use makefile::Target;
+use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
 use rhai::{Array, ImmutableString, Map};
 
 /// The branch for commits, where `repo.branch` is not set.
@@ -173,7 +173,8 @@ mod verbs {
         bind(&ctx, |host| {
             let (repo, options): (_, Target) = (on(host, checkout), value::options(options)?);
             let text = repo.with_target(file, name, &options)?;
-            let what = Change::new("repo set_target", format!("{}#{name}", target(checkout, file))).touching(resource(&ctx, checkout, file));
+            let what =
+                Change::new("repo set_target", format!("{}#{name}", target(checkout, file))).touching(resource(&ctx, checkout, file));
             host.change(what, || Ok(repo.preview_write(file, &text)?), |permit, _| Ok(repo.write(permit, file, &text)?))
         })
     }
