@@ -22,15 +22,15 @@ mod volume;
 
 use crate::database::Target;
 use crate::effect::{Change, Preview};
-use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, value};
+use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, target, value};
 use catalogue::LatestOptions;
 use create::Begun;
 use driver::Backups;
 use error::BackupError;
 use manifest::{Grade, Manifest};
 use request::{CreateOptions, Request};
-use rhai::Map;
 use rhai::plugin::*;
+use rhai::{Dynamic, Map};
 use serde::{Deserialize, Serialize};
 
 /// What all backups are, for a dry run that plans one and reads the list afterwards.
@@ -64,7 +64,7 @@ mod verbs {
     #[rhai_fn(volatile, return_raw)]
     pub fn create(ctx: NativeCallContext, options: Map) -> RhaiResultOf<Dynamic> {
         bind(&ctx, |host| {
-            let request = Request::read(options)?;
+            let request = requested(options)?;
             let backups = Backups::on(host)?;
             let change = Change::new("backup create", backups.platform()).touching(BACKUPS).cancellable();
             let change = change.resting_on(request.grounds());
@@ -170,11 +170,36 @@ fn found(ctx: &NativeCallContext, mut options: Map) -> RhaiResultOf<Dynamic> {
         let databases = options.remove("databases");
         let mut wanted: LatestOptions = value::options(options)?;
         if let Some(databases) = databases {
-            wanted.databases = request::databases(databases)?.iter().map(Target::title).collect();
+            wanted.databases = databases_of(databases)?.iter().map(Target::title).collect();
         }
         let backups = Backups::on(host)?;
         host.wait::<_, BackupError, Fault>(backups.latest(&wanted))
     })
+}
+
+/// All that a script wants in a backup.
+fn requested(mut options: Map) -> Result<Request, Fault> {
+    let given = options.remove("databases").unwrap_or(Dynamic::UNIT);
+    if let Some(pending) = options.values().find_map(value::pending_in) {
+        return Err(pending.into());
+    }
+    let options: CreateOptions = value::options(options)?;
+    Request::new(if given.is_unit() { Vec::new() } else { databases_of(given)? }, options)
+}
+
+const SHAPE: &str = "describe each as for `sql::connect`: host, database, user, password, members, admin";
+
+/// A list of maps that describe databases, at least one.
+fn databases_of(list: Dynamic) -> Result<Vec<Target>, Fault> {
+    if let Some(pending) = value::pending_in(&list) {
+        return Err(pending.into());
+    }
+    let wrong = || value::ValueError::Option { message: "option `databases`: a list of maps is expected".into(), help: Some(SHAPE.into()) };
+    let maps = if list.is_unit() { Vec::new() } else { list.into_array().map_err(|_| wrong())? };
+    // A variable that a closure has captured is shared, also inside a list.
+    let map = |value: Dynamic| value.flatten().try_cast::<Map>().ok_or_else(wrong);
+    let targets = maps.into_iter().map(|value| target::target(map(value)?)).collect::<Result<Vec<_>, Fault>>()?;
+    if targets.is_empty() { Err(BackupError::Nothing.into()) } else { Ok(targets) }
 }
 
 pub fn primitive() -> Primitive {

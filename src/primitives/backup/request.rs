@@ -12,8 +12,7 @@ use crate::primitives::backup::manifest::Manifest;
 use crate::primitives::backup::producer::{Dump, Globals, Place, Producers, cluster_name};
 use crate::primitives::backup::server::{Rdb, Server};
 use crate::primitives::backup::volume::{self, Helper, Volume};
-use crate::script::{Fault, target, value};
-use rhai::{Dynamic, Map};
+use crate::script::Fault;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::future::Future;
@@ -41,14 +40,11 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn read(mut options: Map) -> Result<Self, Fault> {
-        let given = options.remove("databases").unwrap_or(Dynamic::UNIT);
-        if let Some(pending) = options.values().find_map(value::pending_in) {
-            return Err(pending.into());
-        }
-        let CreateOptions { globals, valkey: servers, volumes, .. } = value::options(options)?;
+    /// What the options say, with the databases read beforehand.
+    pub fn new(targets: Vec<Target>, options: CreateOptions) -> Result<Self, Fault> {
+        let CreateOptions { globals, valkey: servers, volumes, .. } = options;
         let volumes = volumes.iter().map(|claim| Ok(Name::parse(claim)?)).collect::<Result<Vec<_>, Fault>>()?;
-        let targets = distinct(if given.is_unit() { Vec::new() } else { databases(given)? })?;
+        let targets = distinct(targets)?;
         if targets.is_empty() && servers.is_empty() && volumes.is_empty() {
             return Err(BackupError::Nothing.into());
         }
@@ -136,21 +132,6 @@ fn distinct(given: Vec<Target>) -> Result<Vec<Target>, Fault> {
         }
     }
     Ok(targets)
-}
-
-const SHAPE: &str = "describe each as for `sql::connect`: host, database, user, password, members, admin";
-
-/// A list of maps that describe databases, at least one.
-pub fn databases(list: Dynamic) -> Result<Vec<Target>, Fault> {
-    if let Some(pending) = value::pending_in(&list) {
-        return Err(pending.into());
-    }
-    let wrong = || value::ValueError::Option { message: "option `databases`: a list of maps is expected".into(), help: Some(SHAPE.into()) };
-    let maps = if list.is_unit() { Vec::new() } else { list.into_array().map_err(|_| wrong())? };
-    // A variable that a closure has captured is shared, also inside a list.
-    let map = |value: Dynamic| value.flatten().try_cast::<Map>().ok_or_else(wrong);
-    let targets = maps.into_iter().map(|value| target::target(map(value)?)).collect::<Result<Vec<_>, Fault>>()?;
-    if targets.is_empty() { Err(BackupError::Nothing.into()) } else { Ok(targets) }
 }
 
 /// Cleans up. A Ctrl-C that ended the backup must not end this too; it takes seconds at most.
