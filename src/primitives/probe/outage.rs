@@ -1,0 +1,115 @@
+//! The figures of a series in which a sample is good or not: when it failed first, when it was good again, and how far
+//! both may be off.
+
+use super::sample::{Sample, millis};
+use serde::Serialize;
+use std::time::Duration;
+
+/// What a sampler saw; times in milliseconds since the probe began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Outage {
+    pub samples: usize,
+    /// How many a second there were.
+    pub per_second: f64,
+    pub failed: usize,
+    pub first_failure_ms: Option<u64>,
+    /// The first good answer to a question that was asked after the last failed one.
+    pub first_success_ms: Option<u64>,
+    /// From the one to the other; up to the last failed answer where there is no good one after it.
+    pub outage_ms: u64,
+    /// The longest time between two good answers.
+    pub longest_gap_ms: u64,
+    /// How far `outage_ms` may be off: the time to the good question before it, and from the last failed one to its end.
+    pub sampling_ms: u64,
+    /// Whether the last question got a good answer.
+    pub ends_well: bool,
+    /// What failed answers said, with their number.
+    pub failures: Vec<Failure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    pub what: String,
+    pub count: usize,
+}
+
+/// The figures of samples in the order in which they were asked.
+pub fn outage<T>(samples: &[Sample<T>], every: Duration, ended: Duration) -> Outage {
+    let failed: Vec<&Sample<T>> = samples.iter().filter(|sample| !sample.is_good()).collect();
+    let mut good: Vec<Duration> = samples.iter().filter(|sample| sample.is_good()).map(|sample| sample.answered).collect();
+    good.sort_unstable();
+    let gap = good.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or_default();
+    let rate = samples.len() as f64 / ended.as_secs_f64().max(0.001);
+    let mut figures = Outage {
+        samples: samples.len(),
+        per_second: (rate * 10.0).round() / 10.0,
+        failed: failed.len(),
+        longest_gap_ms: millis(gap),
+        sampling_ms: millis(every),
+        ends_well: samples.last().is_some_and(Sample::is_good),
+        failures: counted(&failed),
+        ..Outage::default()
+    };
+    let (Some(first), Some(last)) = (failed.first(), failed.last()) else { return figures };
+    let before = samples.iter().filter(|sample| sample.is_good() && sample.asked < first.asked).map(|sample| sample.asked).max();
+    let end = samples.iter().filter(|sample| sample.is_good() && sample.asked > last.asked).map(|sample| sample.answered).min();
+    let until = end.unwrap_or(last.answered);
+    let doubt = first.asked.saturating_sub(before.unwrap_or_default()) + until.saturating_sub(last.asked);
+    figures.first_failure_ms = Some(millis(first.asked));
+    figures.first_success_ms = end.map(millis);
+    figures.outage_ms = millis(until.saturating_sub(first.asked));
+    figures.sampling_ms = millis(doubt).max(figures.sampling_ms);
+    figures
+}
+
+fn counted<T>(failed: &[&Sample<T>]) -> Vec<Failure> {
+    let mut failures: Vec<Failure> = Vec::new();
+    for what in failed.iter().filter_map(|sample| sample.found.as_ref().err()) {
+        match failures.iter_mut().find(|failure| failure.what == *what) {
+            Some(failure) => failure.count += 1,
+            None => failures.push(Failure { what: what.clone(), count: 1 }),
+        }
+    }
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: Duration = Duration::from_millis(100);
+    const ENDED: Duration = Duration::from_millis(500);
+
+    fn sample(asked: u64, answered: u64, failure: Option<&str>) -> Sample<()> {
+        let found = failure.map_or(Ok(()), |failure| Err(failure.to_owned()));
+        Sample { asked: Duration::from_millis(asked), answered: Duration::from_millis(answered), found }
+    }
+
+    #[test]
+    fn an_outage_lasts_from_the_first_failed_question_to_the_first_good_answer_after_the_last() {
+        let samples = [
+            sample(0, 10, None),
+            sample(100, 110, Some("refused")),
+            sample(200, 240, None),
+            sample(300, 350, Some("HTTP 401")),
+            sample(400, 450, None),
+        ];
+        let seen = outage(&samples, EVERY, ENDED);
+        assert_eq!((seen.outage_ms, seen.longest_gap_ms, seen.failed, seen.ends_well), (350, 230, 2, true));
+        assert_eq!((seen.first_failure_ms, seen.first_success_ms, seen.sampling_ms), (Some(100), Some(450), 250));
+        assert_eq!(seen.failures[1], Failure { what: "HTTP 401".into(), count: 1 });
+        assert!((seen.per_second - 10.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn without_a_failure_there_is_no_outage() {
+        let seen = outage(&[sample(0, 10, None), sample(100, 110, None)], EVERY, ENDED);
+        assert_eq!((seen.outage_ms, seen.failed, seen.first_failure_ms, seen.sampling_ms), (0, 0, None, 100));
+    }
+
+    #[test]
+    fn an_outage_that_has_not_ended_counts_to_the_last_failure() {
+        let seen = outage(&[sample(0, 10, None), sample(100, 1100, Some("refused"))], EVERY, ENDED);
+        assert_eq!((seen.outage_ms, seen.ends_well, seen.first_success_ms), (1000, false, None));
+    }
+}
