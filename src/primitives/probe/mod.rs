@@ -15,7 +15,7 @@ use crate::database::{Gateway, Lasting, Target};
 use crate::duration::Span;
 use crate::effect::{Change, Diff, Outcome, Permit, Preview};
 use crate::host::Host;
-use crate::script::target::target;
+use crate::script::target::Described;
 use crate::script::value::{answer, options};
 use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind, bind_value, calling_back, value};
 use crate::secret::Secret;
@@ -25,7 +25,6 @@ use report::Present;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Map, NativeCallContext};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use std::time::Duration;
 use writer::{TABLE, Writer};
 
@@ -35,9 +34,9 @@ use writer::{TABLE, Writer};
 #[derive(Default)]
 pub struct Start {
     login: Option<LoginOptions>,
-    writer: Option<IgnoredAny>,
-    members: Option<IgnoredAny>,
-    pool: Option<IgnoredAny>,
+    writer: Option<Described>,
+    members: Option<Described>,
+    pool: Option<Described>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +61,7 @@ pub struct Settle {
 }
 
 /// From one insert to the next, and how long one may take; the same for `show pool_nodes`.
-const WRITE_EVERY: Duration = Duration::from_millis(10);
+const WRITE_EVERY: Duration = Duration::from_millis(15);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a member may take to answer: it is asked ten times a second.
 const MEMBER_TIMEOUT: Duration = Duration::from_millis(500);
@@ -75,7 +74,7 @@ mod verbs {
     ///
     /// - `login`: whether a user can log in. `url`, `user`, `password` (a secret), `form` (whether the URL is a sign-in
     ///   form that is filled in and sent, else basic authentication), `every` (`"100ms"`), `timeout` (`"2s"`);
-    /// - `writer`: whether a database takes writes through its own way in: 100 inserts a second into the table
+    /// - `writer`: whether a database takes writes through its own way in: about 65 inserts a second into the table
     ///   `railrun_probe`, which is made anew, read back at the end and dropped;
     /// - `members`: what every member says of itself at its own address, ten times a second;
     /// - `pool`: what pgpool says of its nodes, twice a second.
@@ -198,15 +197,10 @@ fn written(host: &Host, name: &str, content: &str) -> Result<Outcome<()>, Fault>
     )
 }
 
-/// The databases among the options.
-fn described(samplers: &Map, key: &str) -> Result<Option<Target>, Fault> {
-    samplers.get(key).map(|given| target(given.clone().try_cast::<Map>().unwrap_or_default())).transpose()
-}
-
 fn started(host: &Host, samplers: Map) -> Result<Outcome<Probe>, Fault> {
-    let [writer, members, pool] = ["writer", "members", "pool"].map(|key| described(&samplers, key));
-    let (writer, members, pool) = (writer?, members?, pool?);
-    let Start { login, .. } = options(samplers)?;
+    let Start { login, writer, members, pool } = options(samplers)?;
+    let target = |given: Option<Described>| given.map(Described::target).transpose();
+    let (writer, members, pool) = (target(writer)?, target(members)?, target(pool)?);
     if writer.is_none() && host.dry_run() {
         return Ok(Outcome::Pending("the run itself: a dry run samples nothing".into()));
     }

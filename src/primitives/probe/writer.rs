@@ -13,6 +13,9 @@ pub const TABLE: &str = "railrun_probe";
 /// How many connections write side by side: one that waits for a disk must not slow the sampling down.
 const LANES: u32 = 2;
 
+/// How long a lane waits before it connects anew: what is down must not be hammered.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
 pub struct Writer {
     pub way: Way,
     pub right: Lasting,
@@ -44,10 +47,12 @@ async fn write(writer: Arc<Writer>, next: Arc<AtomicU64>, lane: u32, clock: Cloc
         tick.tick().await;
         let id = next.fetch_add(1, Ordering::Relaxed);
         let sample = clock.sample(insert(&writer, &mut line, id)).await;
-        if !sample.is_good() {
-            line = None;
-        }
+        let failed = !sample.is_good();
         series.add(sample);
+        if failed {
+            line = None;
+            tokio::time::sleep(AFTER_FAILURE).await;
+        }
     }
 }
 
