@@ -34,8 +34,8 @@ pub struct Seen {
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1120px;padding:0 1rem;color:#1c2733;background:#fff}\
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .3rem}p{margin:.3rem 0}\
-table{border-collapse:collapse;margin:1rem 0;width:100%}th,td{padding:.35rem .6rem;border-bottom:1px solid #d5dde5;text-align:right;white-space:nowrap}\
-th:first-child,td:first-child{text-align:left}td small,th small{color:#5b6b7b;font-weight:normal}\
+table{border-collapse:collapse;margin:1rem 0;width:100%}th,td{padding:.35rem .6rem;border-bottom:1px solid #d5dde5;text-align:right;vertical-align:top}\
+td small{white-space:nowrap}th:first-child,td:first-child{text-align:left}td small,th small{color:#5b6b7b;font-weight:normal}\
 .bad{color:#a3161a;font-weight:600}.good{color:#1d6b34;font-weight:600}ul{margin:.2rem 0 .6rem 1.2rem;padding:0}svg{width:100%;height:auto}";
 
 /// The whole page.
@@ -56,13 +56,16 @@ pub fn page(rows: &[Row]) -> String {
 
 fn table(rows: &[Row]) -> String {
     let mut html = String::from(
-        "<table>\n<tr><th>failure<th>login out<th>writer out<th>writes lost<th>two primaries<th>three streaming<th>pool all up<th>recovered<th></tr>\n",
+        "<table>\n<tr><th>failure<th>no login for<th>no write for<th>writes lost<th>two primaries<th>three streaming<th>pool all up<th>recovered<th></tr>\n",
     );
     for row in rows {
         let seen = &row.report;
-        let out = |who: &Value| format!("{} <small>± {}</small>", seconds(who["outage_ms"].as_u64()), seconds(who["sampling_ms"].as_u64()));
+        let out = |who: &Value| {
+            let [gap, outage, doubt] = ["longest_gap_ms", "outage_ms", "sampling_ms"].map(|key| seconds(who[key].as_u64()));
+            format!("{gap}<br><small>disturbed for {outage} ± {doubt}</small>")
+        };
         let lost = match seen.writer["lost"].as_u64() {
-            Some(lost) => format!("{lost} <small>of {}</small>", seen.writer["acknowledged"]),
+            Some(lost) => format!("{lost}<br><small>of {}</small>", seen.writer["acknowledged"]),
             None => "unknown".into(),
         };
         let verdict = if row.passed { "<td class=good>✓ within" } else { "<td class=bad>✗ outside" };
@@ -70,8 +73,8 @@ fn table(rows: &[Row]) -> String {
         let [login, writer, lost_allowed, dual] = allowed;
         let _ = writeln!(
             html,
-            "<tr><td>{} {}<td>{} <small>≤ {login}</small><td>{} <small>≤ {writer}</small><td>{lost} <small>≤ {lost_allowed}</small>\
-             <td>{} <small>≤ {dual}</small><td>{}<td>{}<td>{} <small>≤ {}</small>{verdict}</tr>",
+            "<tr><td>{} {}<td>{}<small>, ≤ {login}</small><td>{}<small>, ≤ {writer}</small><td>{lost}<small>, ≤ {lost_allowed}</small>\
+             <td>{}<br><small>≤ {dual}</small><td>{}<td>{}<td>{}<br><small>≤ {}</small>{verdict}</tr>",
             text(&row.kind),
             row.round,
             out(&seen.login),
@@ -131,8 +134,8 @@ pub mod tests {
                 "lasted_ms": 9000, "marks": [{"what": "primary's pod deleted", "at_ms": 3000}],
                 "timeline": [{"name": "pg-0", "states": states}],
                 "streaming_ms": 4000, "pool_ms": 5000, "recovery_ms": null,
-                "login": {"outage_ms": 2310, "sampling_ms": 200, "samples": 90, "per_second": 10.0, "failures": [{"what": "refused", "count": 4}]},
-                "writer": {"outage_ms": 1500, "sampling_ms": 20, "samples": 900, "per_second": 100.0, "failures": [], "lost": 0, "acknowledged": 700},
+                "login": {"outage_ms": 9000, "longest_gap_ms": 2310, "sampling_ms": 200, "samples": 90, "per_second": 10.0, "failures": [{"what": "refused", "count": 4}]},
+                "writer": {"outage_ms": 1500, "longest_gap_ms": 900, "sampling_ms": 20, "samples": 900, "per_second": 100.0, "failures": [], "lost": 0, "acknowledged": 700},
                 "members": {"dual_primary_ms": 0},
             },
         }))
@@ -142,7 +145,7 @@ pub mod tests {
     #[test]
     fn a_page_stands_alone_and_says_what_was_seen() {
         let html = page(&[row(true)]);
-        for said in ["all 1 rounds within", "2.31 s", "0 <small>of 700", "never", "4 × refused", "<svg"] {
+        for said in ["all 1 rounds within", "2.31 s", "0<br><small>of 700", "never", "4 × refused", "<svg"] {
             assert!(html.contains(said), "{said}: {html}");
         }
         for foreign in ["http:", "https:", "<script", "<link", "src="] {

@@ -91,8 +91,8 @@ pub fn report(running: &Running, present: Present, ended: Duration) -> Report {
     timeline.extend(writer.as_ref().map(|(samples, _)| track("writer", samples, ended, |_| "good")));
     timeline.extend(members.iter().map(|(name, samples)| track(name, samples, ended, |said: &Standing| role(*said))));
     timeline.extend(pool.as_ref().map(|samples| track("pool", samples, ended, |pool: &Pool| pool.in_words())));
-    let login = login.map(|(samples, every)| outage(&samples, every, ended));
-    let writer = writer.map(|(samples, every)| writes(&samples, every, ended, present));
+    let login = login.map(|(samples, every)| outage(&samples, every, mark, ended));
+    let writer = writer.map(|(samples, every)| writes(&samples, every, (mark, ended), present));
     let streaming = if members.is_empty() { Some(mark) } else { members::whole_since(&members) };
     let pooled = pool.as_deref().map_or(Some(mark), pool::whole_since);
     let answered = [login.as_ref(), writer.as_ref().map(|writes| &writes.outage)];
@@ -120,7 +120,7 @@ fn role(standing: Standing) -> &'static str {
     if standing.primary { "primary" } else { "standby" }
 }
 
-fn writes(samples: &[Sample<u64>], every: Duration, ended: Duration, present: Present) -> Writes {
+fn writes(samples: &[Sample<u64>], every: Duration, (mark, ended): (Duration, Duration), present: Present) -> Writes {
     let acknowledged: BTreeSet<u64> = samples.iter().filter_map(|sample| sample.found.as_ref().ok()).copied().collect();
     let (held, unread) = match present {
         Some(Ok(held)) => (Some(held), None),
@@ -130,7 +130,7 @@ fn writes(samples: &[Sample<u64>], every: Duration, ended: Duration, present: Pr
     let lost: Option<Vec<u64>> = held.as_ref().map(|held| acknowledged.difference(held).copied().collect());
     let rate = acknowledged.len() as f64 / ended.as_secs_f64().max(0.001);
     Writes {
-        outage: outage(samples, every, ended),
+        outage: outage(samples, every, mark, ended),
         acknowledged: acknowledged.len(),
         acknowledged_per_second: (rate * 10.0).round() / 10.0,
         lost: lost.as_ref().map(Vec::len),
@@ -181,13 +181,13 @@ mod tests {
     #[test]
     fn an_acknowledged_id_that_the_table_does_not_hold_is_lost() {
         let samples = [sample(0, Ok(1)), sample(20, Ok(2)), sample(40, Err("refused")), sample(60, Ok(4))];
-        let seen = writes(&samples, Duration::from_millis(20), Duration::from_secs(1), Some(Ok(BTreeSet::from([1, 3, 4]))));
+        let seen = writes(&samples, Duration::from_millis(20), (Duration::ZERO, Duration::from_secs(1)), Some(Ok(BTreeSet::from([1, 3, 4]))));
         assert_eq!((seen.acknowledged, seen.lost, seen.lost_ids, seen.unacknowledged), (3, Some(1), vec![2], 1));
     }
 
     #[test]
     fn a_table_that_cannot_be_read_proves_nothing() {
-        let seen = writes(&[sample(0, Ok(1))], Duration::from_millis(20), Duration::from_secs(1), Some(Err("two primaries".into())));
+        let seen = writes(&[sample(0, Ok(1))], Duration::from_millis(20), (Duration::ZERO, Duration::from_secs(1)), Some(Err("two primaries".into())));
         assert_eq!((seen.lost, seen.unread.as_deref()), (None, Some("two primaries")));
     }
 

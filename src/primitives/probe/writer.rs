@@ -11,7 +11,7 @@ use std::time::Duration;
 pub const TABLE: &str = "railrun_probe";
 
 /// How many connections write side by side: one that waits for a disk must not slow the sampling down.
-const LANES: u32 = 2;
+const LANES: u32 = 4;
 
 /// How long a lane waits before it connects anew: what is down must not be hammered.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
