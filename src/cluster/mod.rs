@@ -68,6 +68,7 @@ impl Cluster {
     }
 
     /// The same cluster for work in the background, which outlives the borrow of a verb.
+    #[must_use]
     pub fn beside(&self) -> Self {
         Self {
             uid: self.uid.clone(),

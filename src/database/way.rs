@@ -63,7 +63,14 @@ impl Gateway<'_> {
         self.way(address, MEMBER_PORT, access.strongest(), access.maintenance(), timeout)
     }
 
-    fn way(&self, address: Address, port: u16, login: &Login, database: &str, timeout: Duration) -> std::result::Result<Way, DatabaseError> {
+    fn way(
+        &self,
+        address: Address,
+        port: u16,
+        login: &Login,
+        database: &str,
+        timeout: Duration,
+    ) -> std::result::Result<Way, DatabaseError> {
         let mut config = Config::new();
         config.user(&login.user).password(login.password.reveal()?).dbname(database).application_name(self.application());
         Ok(Way { cluster: Arc::new(self.cluster().beside()), reach: self.reach(), address, port, config, timeout })
@@ -107,7 +114,13 @@ async fn in_time<T>(timeout: Duration, work: impl Future<Output = Result<T>>) ->
 
 fn unreached(error: &DatabaseError) -> String {
     let text = error.to_string();
-    let kinds = [("refused", "refused"), ("no address", "no pod"), ("not found", "no pod"), ("no route", "no route"), ("within", "no answer in time")];
+    let kinds = [
+        ("refused", "refused"),
+        ("no address", "no pod"),
+        ("not found", "no pod"),
+        ("no route", "no route"),
+        ("within", "no answer in time"),
+    ];
     kinds.iter().find(|(part, _)| text.to_lowercase().contains(part)).map_or_else(|| shortened(&text), |(_, kind)| (*kind).to_owned())
 }
 
@@ -120,6 +133,7 @@ fn kind(error: &Error) -> String {
 
 /// Numbers differ from one failure to the next of the same kind.
 fn shortened(text: &str) -> String {
-    let text: String = text.lines().next().unwrap_or_default().chars().map(|letter| if letter.is_ascii_digit() { '#' } else { letter }).collect();
+    let text: String =
+        text.lines().next().unwrap_or_default().chars().map(|letter| if letter.is_ascii_digit() { '#' } else { letter }).collect();
     text.chars().take(90).collect()
 }

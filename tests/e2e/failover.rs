@@ -104,9 +104,18 @@ pub fn figures_agree_with_an_observer(kinds: &[&str], rounds: usize) {
 
 /// The values that T01 ships are what makes the frozen row pass.
 pub fn default_values_fail_on_the_frozen_row() {
-    let keys = ["postgresql.extraEnvVars", "postgresql.livenessProbe", "postgresql.repmgrReconnectInterval", "pgpool.extraEnvVars", "pgpool.configuration", "pgpool.livenessProbe"];
+    let keys = [
+        "postgresql.extraEnvVars",
+        "postgresql.livenessProbe",
+        "postgresql.repmgrReconnectInterval",
+        "pgpool.extraEnvVars",
+        "pgpool.configuration",
+        "pgpool.livenessProbe",
+    ];
     let nothing: String = keys.iter().map(|key| format!(" --set {key}=null")).collect();
-    shell(&format!("helm upgrade postgresql-ha /var/lib/railrun-sandbox/charts/postgresql-ha -n platform --reuse-values --wait --timeout 5m{nothing}"));
+    shell(&format!(
+        "helm upgrade postgresql-ha /var/lib/railrun-sandbox/charts/postgresql-ha -n platform --reuse-values --wait --timeout 5m{nothing}"
+    ));
     let repository = Repository::copy();
     repository.add("scripts/round.rhai", &format!("//! One round of T04, for a test.\n{ROUND}"));
     let row = round(&repository, "freeze", 0);

@@ -78,7 +78,8 @@ impl Drop for Running {
 impl Probe {
     pub fn start(runtime: &Handle, samplers: Samplers) -> Self {
         let clock = Clock::start();
-        let mut running = Running { clock, login: None, writer: None, members: Vec::new(), pool: None, marks: Vec::new(), tasks: Vec::new() };
+        let mut running =
+            Running { clock, login: None, writer: None, members: Vec::new(), pool: None, marks: Vec::new(), tasks: Vec::new() };
         if let Some((client, login)) = samplers.login {
             let (series, every) = (Series::default(), login.every);
             running.tasks.push(runtime.spawn(login::sample(client, login, clock, series.clone())));
@@ -128,7 +129,7 @@ impl Probe {
         let began = self.look(|running| running.clock.now())?;
         loop {
             let (now, troubles, marked) =
-                self.look(|running| (running.clock.now(), running.troubles(quiet), running.marks.last().map_or(began, |mark| mark.at())))?;
+                self.look(|running| (running.clock.now(), running.troubles(quiet), running.marks.last().map_or(began, Mark::at)))?;
             let early = now < marked + after || now < began + quiet;
             if !early && troubles.is_empty() || now > began + deadline {
                 return Ok(troubles);

@@ -1,7 +1,7 @@
 //! Samples what every member of a database says of itself at its own address, and works out how many primaries there
 //! were at the same instant.
 
-use super::sample::{Clock, Sample, Series, millis};
+use super::sample::{Clock, Sample, Series, millis, per_second};
 use crate::database::{Line, Way};
 use serde::Serialize;
 use std::time::Duration;
@@ -61,14 +61,15 @@ pub struct Roles {
 }
 
 pub fn roles(members: &[Member], mark: Duration, ended: Duration) -> Roles {
-    let at_first = |samples: &[Sample<Standing>]| samples.iter().find(|sample| sample.asked < mark || mark.is_zero()).is_some_and(is_primary);
+    let at_first =
+        |samples: &[Sample<Standing>]| samples.iter().find(|sample| sample.asked < mark || mark.is_zero()).is_some_and(is_primary);
     let before = members.iter().find(|(_, samples)| at_first(samples)).map(|(name, _)| name.clone());
     let after = members.iter().find(|(_, samples)| samples.last().is_some_and(is_primary)).map(|(name, _)| name.clone());
     let others = members.iter().filter(|(name, _)| Some(name) != before.as_ref());
     let promoted = others.filter_map(|(_, samples)| samples.iter().find(|sample| sample.answered > mark && is_primary(sample)));
     let promoted = promoted.map(|sample| sample.answered).min();
     let (most_primaries, dual) = overlap(&members.iter().map(|(_, samples)| spans(samples)).collect::<Vec<_>>());
-    let per_second = members.iter().map(|(_, samples)| samples.len() as f64 / ended.as_secs_f64().max(0.001)).fold(f64::MAX, f64::min);
+    let fewest = members.iter().map(|(_, samples)| samples.len()).min().unwrap_or_default();
     Roles {
         before,
         after,
@@ -76,7 +77,7 @@ pub fn roles(members: &[Member], mark: Duration, ended: Duration) -> Roles {
         most_primaries,
         dual_primary_ms: millis(dual),
         sampling_ms: members.iter().map(|(_, samples)| slowest(samples)).max().unwrap_or_default(),
-        per_second: if members.is_empty() { 0.0 } else { (per_second * 10.0).round() / 10.0 },
+        per_second: per_second(fewest, ended),
     }
 }
 
@@ -142,17 +143,19 @@ fn is_whole(last: &[Option<Standing>]) -> bool {
 mod tests {
     use super::*;
 
-    fn at(asked: u64, found: Result<(bool, usize), &str>) -> Sample<Standing> {
+    fn at(asked: u64, found: Said) -> Sample<Standing> {
         let found = found.map(|(primary, streaming)| Standing { primary, streaming }).map_err(str::to_owned);
         Sample { asked: Duration::from_millis(asked), answered: Duration::from_millis(asked + 10), found }
     }
 
-    const P: Result<(bool, usize), &str> = Ok((true, 1));
-    const S: Result<(bool, usize), &str> = Ok((false, 0));
-    const NO: Result<(bool, usize), &str> = Err("refused");
+    /// Whether it said that it is primary, and how many stream from it.
+    type Said = Result<(bool, usize), &'static str>;
+    const P: Said = Ok((true, 1));
+    const S: Said = Ok((false, 0));
+    const NO: Said = Err("refused");
 
-    fn members(a: &[(u64, Result<(bool, usize), &'static str>)], b: &[(u64, Result<(bool, usize), &'static str>)]) -> Vec<Member> {
-        let series = |samples: &[(u64, Result<(bool, usize), &'static str>)]| samples.iter().map(|(asked, found)| at(*asked, *found)).collect();
+    fn members(a: &[(u64, Said)], b: &[(u64, Said)]) -> Vec<Member> {
+        let series = |samples: &[(u64, Said)]| samples.iter().map(|(asked, found)| at(*asked, *found)).collect();
         vec![("a".into(), series(a)), ("b".into(), series(b))]
     }
 

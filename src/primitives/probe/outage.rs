@@ -1,7 +1,7 @@
 //! The figures of a series in which a sample is good or not: when it failed first, when it was good again, and how far
 //! both may be off.
 
-use super::sample::{Sample, millis};
+use super::sample::{Sample, millis, per_second};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -40,10 +40,9 @@ pub fn outage<T>(samples: &[Sample<T>], every: Duration, mark: Duration, ended: 
     let all: Vec<&Sample<T>> = samples.iter().filter(|sample| !sample.is_good()).collect();
     let failed: Vec<&Sample<T>> = all.iter().copied().filter(|sample| sample.answered >= mark).collect();
     let gap = longest_gap(samples, mark, ended);
-    let rate = samples.len() as f64 / ended.as_secs_f64().max(0.001);
     let mut figures = Outage {
         samples: samples.len(),
-        per_second: (rate * 10.0).round() / 10.0,
+        per_second: per_second(samples.len(), ended),
         failed: all.len(),
         failed_before: all.len() - failed.len(),
         longest_gap_ms: millis(gap),

@@ -92,7 +92,8 @@ fn table(rows: &[Row]) -> String {
 fn section(row: &Row) -> String {
     let complaints: String = row.complaints.iter().map(|complaint| format!("<li class=bad>{}</li>", text(complaint))).collect();
     let complaints = if complaints.is_empty() { complaints } else { format!("<ul>{complaints}</ul>\n") };
-    let failures: String = [("login", &row.report.login), ("writer", &row.report.writer)].iter().map(|(who, seen)| failures(who, seen)).collect();
+    let failures: String =
+        [("login", &row.report.login), ("writer", &row.report.writer)].iter().map(|(who, seen)| failures(who, seen)).collect();
     let mark = if row.passed { "<span class=good>✓</span>" } else { "<span class=bad>✗</span>" };
     format!("<h2>{mark} {} {}</h2>\n{complaints}{}{failures}", text(&row.kind), row.round, timeline::svg(&row.report))
 }

@@ -4,7 +4,7 @@ use super::driver::Running;
 use super::members::{self, Roles, Standing};
 use super::outage::{Outage, outage};
 use super::pool::{self, Pool};
-use super::sample::{Sample, millis};
+use super::sample::{Sample, millis, per_second};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -128,11 +128,10 @@ fn writes(samples: &[Sample<u64>], every: Duration, (mark, ended): (Duration, Du
         None => (None, Some("it was not read".into())),
     };
     let lost: Option<Vec<u64>> = held.as_ref().map(|held| acknowledged.difference(held).copied().collect());
-    let rate = acknowledged.len() as f64 / ended.as_secs_f64().max(0.001);
     Writes {
         outage: outage(samples, every, mark, ended),
         acknowledged: acknowledged.len(),
-        acknowledged_per_second: (rate * 10.0).round() / 10.0,
+        acknowledged_per_second: per_second(acknowledged.len(), ended),
         lost: lost.as_ref().map(Vec::len),
         lost_ids: lost.unwrap_or_default().into_iter().take(10).collect(),
         unacknowledged: held.map_or(0, |held| held.difference(&acknowledged).count()),
@@ -181,13 +180,19 @@ mod tests {
     #[test]
     fn an_acknowledged_id_that_the_table_does_not_hold_is_lost() {
         let samples = [sample(0, Ok(1)), sample(20, Ok(2)), sample(40, Err("refused")), sample(60, Ok(4))];
-        let seen = writes(&samples, Duration::from_millis(20), (Duration::ZERO, Duration::from_secs(1)), Some(Ok(BTreeSet::from([1, 3, 4]))));
+        let seen =
+            writes(&samples, Duration::from_millis(20), (Duration::ZERO, Duration::from_secs(1)), Some(Ok(BTreeSet::from([1, 3, 4]))));
         assert_eq!((seen.acknowledged, seen.lost, seen.lost_ids, seen.unacknowledged), (3, Some(1), vec![2], 1));
     }
 
     #[test]
     fn a_table_that_cannot_be_read_proves_nothing() {
-        let seen = writes(&[sample(0, Ok(1))], Duration::from_millis(20), (Duration::ZERO, Duration::from_secs(1)), Some(Err("two primaries".into())));
+        let seen = writes(
+            &[sample(0, Ok(1))],
+            Duration::from_millis(20),
+            (Duration::ZERO, Duration::from_secs(1)),
+            Some(Err("two primaries".into())),
+        );
         assert_eq!((seen.lost, seen.unread.as_deref()), (None, Some("two primaries")));
     }
 

@@ -68,6 +68,12 @@ impl Clock {
     }
 }
 
+/// How many a second, to one place.
+pub fn per_second(count: usize, ended: Duration) -> f64 {
+    let rate = f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / ended.as_secs_f64().max(0.001);
+    (rate * 10.0).round() / 10.0
+}
+
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

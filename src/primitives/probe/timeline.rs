@@ -39,9 +39,9 @@ pub fn svg(seen: &Seen) -> String {
     drawn + "</svg>\n"
 }
 
-/// A figure small enough to be exact.
+/// A figure as drawings have it; none is near the end of 32 bits.
 fn ms(figure: u64) -> f64 {
-    figure as f64
+    f64::from(u32::try_from(figure).unwrap_or(u32::MAX))
 }
 
 fn x(at: u64, scale: f64) -> f64 {
@@ -67,7 +67,8 @@ fn axis(seen: &Seen, scale: f64, bottom: f64) -> String {
 }
 
 fn lane(track: &Track, scale: f64, top: f64) -> String {
-    let mut drawn = format!("<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"#1c2733\">{}</text>\n", LEFT - 8.0, top + 17.0, text(&track.name));
+    let mut drawn =
+        format!("<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"#1c2733\">{}</text>\n", LEFT - 8.0, top + 17.0, text(&track.name));
     for (from, to, state) in &track.states {
         let (_, colour, white) = COLOURS.iter().find(|(name, _, _)| name == state).unwrap_or(&("", "#9aa7b4", false));
         let (start, width) = (x(*from, scale), (ms(to.saturating_sub(*from)) * scale).max(1.0));
@@ -92,7 +93,7 @@ fn lane(track: &Track, scale: f64, top: f64) -> String {
 /// Names of marks take turns in height, so that near ones can be read; one near the right end is written to its left.
 fn line(mark: &Mark, scale: f64, bottom: f64, place: usize) -> String {
     let at = x(mark.at_ms, scale);
-    let height = if place % 2 == 0 { 18.0 } else { 34.0 };
+    let height = if place.is_multiple_of(2) { 18.0 } else { 34.0 };
     let (anchor, shift) = if at > LEFT + WIDTH * 0.8 { ("end", -4.0) } else { ("start", 4.0) };
     format!(
         "<path d=\"M{at:.1} {}V{bottom}\" stroke=\"#1c2733\" stroke-dasharray=\"4 3\"/><text x=\"{:.1}\" y=\"{height}\" text-anchor=\"{anchor}\" font-weight=\"600\" fill=\"#1c2733\">{}</text>\n",
