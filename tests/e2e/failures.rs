@@ -67,7 +67,7 @@ fn the_target_is_not_empty() {
 fn the_values_have_a_wrong_password() {
     let broken = Repository::copy();
     broken.edit("stdlib/gitea.rhai", "PASSWD: target.password", "PASSWD: secret::format(\"{}-wrong\", target.password)");
-    fails("the values have a wrong password", &broken, &["authentication failed", "undone: point Gitea at it"]);
+    fails("the values have a wrong password", &broken, &["sql::authentication_failed", "undone: Gitea's values name it"]);
 }
 
 fn the_image_cannot_be_pulled() {
@@ -75,7 +75,7 @@ fn the_image_cannot_be_pulled() {
     broken.edit(
         "stdlib/gitea.rhai",
         "values_files: [values_file()],\n        timeout",
-        "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\" } }],\n        timeout",
+        "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\", pullPolicy: \"Never\" } }],\n        timeout",
     );
     fails("the image cannot be pulled", &broken, &["no-such-tag", "undone: point Gitea at it"]);
 }
@@ -93,7 +93,7 @@ fn with_much_to_copy(test: impl FnOnce()) {
         namespace,
         set,
         "gitea",
-        "create table ballast as select i, repeat(md5(i::text), 30) as t from generate_series(1, 250000) i; alter table ballast owner to gitea",
+        "drop table if exists ballast; create table ballast as select i, repeat(md5(i::text), 30) as t from generate_series(1, 250000) i; alter table ballast owner to gitea",
     );
     test();
     sql(namespace, set, "gitea", "drop table ballast");
@@ -117,7 +117,5 @@ fn the_target_dies_during_the_copy() {
     let (code, printed) = killed::run(&Repository::own(), COPYING, &Cut::Do(&kill, Duration::from_secs(2))).expect("the copy begins");
     assert_eq!(code, Some(1), "{printed}");
     nothing_is_broken("the target dies during the copy");
-    shell(
-        "for i in $(seq 90); do target=$(kubectl -n platform get pods -l app.kubernetes.io/component=postgresql --no-headers | grep -c '1/1'); [ \"$target\" = 3 ] && exit 0; sleep 2; done; exit 1",
-    );
+    kubectl("-n platform wait pod -l app.kubernetes.io/component=postgresql --for=condition=Ready --timeout=240s");
 }

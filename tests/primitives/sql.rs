@@ -166,6 +166,9 @@ fn a_copy_is_proven_made_once_and_refuses_what_it_would_destroy() {
     assert_eq!(psql("target", "SELECT count(*) FROM pg_namespace WHERE nspname = 'forge'").trim(), "0", "the dry run copied");
     run(copy).success().says("equal: true, 7 tables, 243 rows").does_not_say("adminPw1");
     run(copy).success().says("unchanged").says("equal: true");
+    psql("origin", "CREATE TABLE forge.later (i int)");
+    dry_run(copy).success().says("nobody has written to the copy");
+    run(copy).success().says("equal: true, 8 tables");
 
     psql("target", "DELETE FROM forge.thing");
     run(copy).exits(1).says("sql::copy_refused").says("the target is empty");

@@ -57,11 +57,11 @@ impl<'c> Copy<'c> {
     pub async fn preview(&self) -> Result<Preview<Certificate>, SqlError> {
         let (source, target) = tokio::join!(State::of(&self.source), State::of(&self.target));
         let source = source?;
-        let target = match (target, &self.expected) {
+        let mut target = match (target, &self.expected) {
             (Err(_), Some(step)) => return self.foresee(&source, step).await,
             (target, _) => target?,
         };
-        if let Some(certificate) = self.still_equal(&source, &target).await? {
+        if let Some(certificate) = self.still_equal(&source, &mut target).await? {
             return Ok(Preview::Same(certificate));
         }
         let reasons = self.reasons(&source, &target).await?;
@@ -69,7 +69,11 @@ impl<'c> Copy<'c> {
             return Err(self.refuse(&reasons));
         }
         let diff = must_hold(self.summary(&source), &reasons);
-        Ok(Preview::differs(if target.is_leftover() { diff.note("drops what an unfinished copy left there") } else { diff }))
+        Ok(Preview::differs(match (target.is_leftover(), target.untouched) {
+            (true, true) => diff.note("drops the earlier copy there: the source has changed since, and nobody has written to the copy"),
+            (true, false) => diff.note("drops what an unfinished copy left there"),
+            _ => diff,
+        }))
     }
 
     /// What can be said while the target is not there yet.
@@ -88,7 +92,10 @@ impl<'c> Copy<'c> {
     async fn run(&self, permit: &Permit) -> Result<Certificate, SqlError> {
         let inside = self.target.inside().await?;
         self.lock(&inside.session).await?;
-        let (source, target) = tokio::try_join!(State::of(&self.source), State::of(&self.target))?;
+        let (source, mut target) = tokio::try_join!(State::of(&self.source), State::of(&self.target))?;
+        if let Some(certificate) = self.still_equal(&source, &mut target).await? {
+            return Ok(certificate);
+        }
         let from = source.identity.clone().ok_or_else(|| self.source.not_understood("it has no identity"))?;
         if let Some(reason) = not_empty(&target) {
             return Err(self.refuse(&[reason]));
@@ -125,14 +132,15 @@ impl<'c> Copy<'c> {
         Ok(certificate)
     }
 
-    /// The certificate of an earlier copy from this source, if it still holds.
-    async fn still_equal(&self, source: &State, target: &State) -> Result<Option<Certificate>, SqlError> {
-        let from = source.identity.as_ref().map(ToString::to_string);
-        match target.mark() {
-            Some(Mark::Certified { from: known, .. }) if Some(&known) == from.as_ref() => {}
-            _ => return Ok(None),
+    /// The certificate of an earlier copy from this source, if it still holds. Where it does not because only the source
+    /// has changed, the target is noted as untouched.
+    async fn still_equal(&self, source: &State, target: &mut State) -> Result<Option<Certificate>, SqlError> {
+        let Some(Mark::Certified { from, digest }) = target.mark() else { return Ok(None) };
+        if source.identity.as_ref().is_none_or(|identity| identity.to_string() != from) {
+            return Ok(None);
         }
         let certificate = compare(&self.source, &self.target, &self.events).await?;
+        target.untouched = certificate.digest == digest;
         Ok(certificate.equal.then_some(certificate))
     }
 

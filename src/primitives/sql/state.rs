@@ -35,6 +35,9 @@ pub struct State {
     pub prepared: u64,
     #[serde(default)]
     pub foreign_tables: Vec<String>,
+    /// Everything in it is as an earlier copy was certified: nothing would be lost with it.
+    #[serde(skip)]
+    pub untouched: bool,
     #[serde(skip)]
     pub around: Facts,
     #[serde(skip)]
@@ -82,9 +85,9 @@ impl State {
         Mark::find(self.comment.as_deref())
     }
 
-    /// Whether it holds what an unfinished copy left.
+    /// Whether it holds nothing but what a copy left that was not finished, or that is out of date.
     pub fn is_leftover(&self) -> bool {
-        !self.holds.is_empty() && matches!(self.mark(), Some(Mark::Incomplete { .. }))
+        !self.holds.is_empty() && (self.untouched || matches!(self.mark(), Some(Mark::Incomplete { .. })))
     }
 
     pub fn major(&self) -> u32 {
@@ -159,7 +162,7 @@ fn missing_at_target(source: &State, target: &State, owners: Owners, [from, to]:
     extensions.into_iter().chain(roles).collect()
 }
 
-/// A target that an unfinished copy left may hold anything: it is dropped.
+/// What an unfinished copy left may be anything: it is dropped, as is a copy that nobody has touched.
 pub fn not_empty(target: &State) -> Option<Reason> {
     if target.holds.is_empty() || target.is_leftover() {
         return None;
@@ -191,6 +194,7 @@ mod tests {
             roles: BTreeSet::from(["gitea".to_owned(), "postgres".to_owned()]),
             prepared: 0,
             foreign_tables: Vec::new(),
+            untouched: false,
             around: Facts::new(),
             identity: Some(Identity { system_identifier: "1".into(), database: "gitea".into(), oid }),
         }
@@ -239,6 +243,8 @@ mod tests {
         assert!(said(&state(1), &target, Owners::Kept).is_empty());
         target.comment = Some("railrun: certified ab from 1/gitea#1".into());
         assert!(said(&state(1), &target, Owners::Kept)[0].contains("a copy of 1/gitea#1 that is not equal"));
+        target.untouched = true;
+        assert!(said(&state(1), &target, Owners::Kept).is_empty(), "nobody has written to the earlier copy");
     }
 
     #[test]
