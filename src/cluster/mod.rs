@@ -67,6 +67,19 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// The same cluster for work in the background, which outlives the borrow of a verb.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            uid: self.uid.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            api: self.api.clone(),
+            tunnels: self.tunnels.clone(),
+            kinds: Mutex::default(),
+            loopback: None,
+        }
+    }
+
     /// What a child program such as helm must find in its environment to speak to this cluster. In a dry run it
     /// speaks to a guard in this process, and leaves no cache behind.
     pub fn environment(&self) -> Vec<(String, String)> {

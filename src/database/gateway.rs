@@ -58,6 +58,10 @@ impl<'h> Gateway<'h> {
         self.cluster
     }
 
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
+    }
+
     /// The name that this run's sessions have in `pg_stat_activity`.
     pub fn application(&self) -> &str {
         &self.application

@@ -12,6 +12,7 @@ mod reach;
 mod row;
 mod session;
 mod target;
+mod way;
 
 pub use error::DatabaseError;
 pub use gateway::{Gateway, Identity, Primary};
@@ -19,6 +20,7 @@ pub use members::{Member, Role};
 pub use row::{Parameter, Row};
 pub use session::{Session, Snapshot};
 pub use target::{Login, Target, Unlocked};
+pub use way::{Lasting, Line, Way};
 
 /// A name as SQL writes it: `"order"`.
 pub fn quote_name(name: &str) -> String {
