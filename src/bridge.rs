@@ -43,7 +43,7 @@ impl Bridge {
             tokio::select! {
                 biased;
                 result = work => result.map_err(F::from),
-                () = self.press() => Err(Interrupted.into()),
+                () = self.press() => Err(Interrupted::ByUser.into()),
             }
         })
     }

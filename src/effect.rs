@@ -182,11 +182,21 @@ pub trait Stage {
     fn may_begin(&self) -> Result<(), Interrupted>;
 }
 
-/// The user pressed Ctrl-C.
-#[derive(Clone, Copy, Debug, thiserror::Error, miette::Diagnostic)]
-#[error("interrupted")]
-#[diagnostic(code(interrupted), help("run the same command again to go on"))]
-pub struct Interrupted;
+/// Why no further change may begin, or why waiting for one was cut short.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+pub enum Interrupted {
+    /// The user pressed Ctrl-C.
+    #[error("interrupted")]
+    #[diagnostic(code(interrupted), help("run the same command again to go on"))]
+    ByUser,
+    /// What happens can no longer be written down.
+    #[error("the journal cannot be written: {0}")]
+    #[diagnostic(
+        code(journal::failed),
+        help("nothing is changed that is not written down first: make room, or name another folder with the setting `journal.folder`")
+    )]
+    Unwritten(String),
+}
 
 /// Makes a change, or shows it.
 ///

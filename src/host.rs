@@ -6,6 +6,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::effect::{self, Change, Diff, Interrupted, Mode, Outcome, Permit, Preview, Stage};
 use crate::event::{Event, Events};
 use crate::files::Files;
+use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::secret::{Input, Redactor, Secret, SecretError, Text};
@@ -29,6 +30,8 @@ pub struct Host {
     pub plan: Plan,
     /// Names this run in annotations, backups and logs.
     pub run_id: String,
+    /// Where this run is written down, if it is.
+    pub journal: OnceLock<Journal>,
     mode: Mode,
     cluster: OnceLock<Cluster>,
     /// The step under way, as `step 2`: plans say after which step something is known.
@@ -66,6 +69,7 @@ impl Host {
             redactor: parts.redactor,
             plan: Plan::default(),
             run_id: ulid::Ulid::generate().to_string(),
+            journal: OnceLock::new(),
             mode: parts.mode,
             cluster: OnceLock::new(),
             step: Mutex::default(),
@@ -203,6 +207,9 @@ impl Stage for Host {
     }
 
     fn may_begin(&self) -> Result<(), Interrupted> {
-        if self.bridge.interrupted() { Err(Interrupted) } else { Ok(()) }
+        if self.bridge.interrupted() {
+            return Err(Interrupted::ByUser);
+        }
+        self.journal.get().and_then(Journal::broken).map_or(Ok(()), |reason| Err(Interrupted::Unwritten(reason)))
     }
 }

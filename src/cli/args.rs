@@ -22,6 +22,12 @@ pub struct RunArgs {
     /// Show what would change, as differences; change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Start over where an earlier run was cut short, and leave that one as it is.
+    #[arg(long, conflicts_with_all = ["dry_run", "resume"])]
+    pub fresh: bool,
+    /// Go on with a run that was cut short although its script has changed since.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub resume: bool,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -63,6 +69,19 @@ pub enum Command {
     List,
     /// Which tasks are done, asked of the cluster, and what each still misses.
     Status,
+    /// The runs that there were, or one run's story.
+    History {
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+    },
+    /// Take back what a run did that was cut short or failed, as far as it can be taken back.
+    Undo {
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// Although its script has changed since.
+        #[arg(long)]
+        resume: bool,
+    },
     /// Find mistakes before anything runs; no cluster needed.
     Check {
         #[arg(value_name = "SCRIPT")]

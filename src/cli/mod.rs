@@ -5,9 +5,12 @@ mod check;
 mod docs;
 mod doctor;
 mod exit;
+mod history;
 mod list;
+mod resume;
 mod run;
 mod setup;
+mod undo;
 
 pub use exit::Exit;
 
@@ -29,6 +32,8 @@ pub fn main() -> Exit {
         Some(Command::Run { tasks, run }) => run::scripts(global, &tasks, &run),
         Some(Command::List) => list::list(global),
         Some(Command::Status) => run::status(global),
+        Some(Command::History { run }) => history::history(global, run.as_deref()),
+        Some(Command::Undo { run, resume }) => undo::undo(global, &run, resume),
         Some(Command::Check { scripts }) => check::check(global, &scripts),
         Some(Command::Doctor) => doctor::doctor(global),
         Some(Command::Docs { verb, markdown }) => docs::docs(verb.as_deref(), markdown),

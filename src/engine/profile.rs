@@ -109,7 +109,7 @@ fn attach(engine: &mut Engine, host: Option<&SharedHost>) {
     engine.on_debug(move |text, source, position| events.note(format!("{}:{position:?}: {text}", source.unwrap_or_default())));
     let host = host.clone();
     engine.on_progress(move |_| {
-        let interrupted = host.bridge.interrupted().then(|| Dynamic::from(Fault::from(Interrupted)));
+        let interrupted = host.bridge.interrupted().then(|| Dynamic::from(Fault::from(Interrupted::ByUser)));
         interrupted.or_else(swallowed::take)
     });
 }
