@@ -196,6 +196,25 @@ pub enum Interrupted {
         help("nothing is changed that is not written down first: make room, or name another folder with the setting `journal.folder`")
     )]
     Unwritten(String),
+    /// Another run works on this environment.
+    #[error("{0}")]
+    #[diagnostic(
+        code(lock::held),
+        help("wait for it to end; `railrun unlock` shows the lock, and removes it where its holder is gone for good")
+    )]
+    LockHeld(String),
+    /// This run may no longer be the only one.
+    #[error("the lock of this environment is lost: {0}")]
+    #[diagnostic(code(lock::lost), help("nothing further was begun; look at `railrun history`, then run the same command again"))]
+    LockLost(String),
+    #[error("cannot take the lock of this environment: {0}")]
+    #[diagnostic(
+        code(lock::failed),
+        help(
+            "the setting `lock.namespace` says in which namespace its Lease is kept; the user of the kubeconfig needs get, create, update and delete of leases there"
+        )
+    )]
+    NoLock(String),
 }
 
 /// Makes a change, or shows it.

@@ -1,6 +1,8 @@
 //! What a primitive may reach: the doors of floor 1, the cluster, and [`Host::change`]. One host serves one run.
 //! It knows neither Rhai nor what a task is.
 
+mod lock;
+
 use crate::bridge::Bridge;
 use crate::cluster::{Cluster, ClusterError};
 use crate::effect::{self, Change, Diff, Interrupted, Mode, Outcome, Permit, Preview, Stage};
@@ -11,6 +13,7 @@ use crate::plan::Plan;
 use crate::process::Process;
 use crate::secret::{Input, Redactor, Secret, SecretError, Text};
 use crate::settings::Settings;
+use lock::Lock;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,6 +35,8 @@ pub struct Host {
     pub run_id: String,
     /// Where this run is written down, if it is.
     pub journal: OnceLock<Journal>,
+    /// Keeps other runs away while this one changes something.
+    pub lock: Lock,
     mode: Mode,
     cluster: OnceLock<Cluster>,
     /// The step under way, as `step 2`: plans say after which step something is known.
@@ -70,6 +75,7 @@ impl Host {
             plan: Plan::default(),
             run_id: ulid::Ulid::generate().to_string(),
             journal: OnceLock::new(),
+            lock: Lock::default(),
             mode: parts.mode,
             cluster: OnceLock::new(),
             step: Mutex::default(),
@@ -207,9 +213,12 @@ impl Stage for Host {
     }
 
     fn may_begin(&self) -> Result<(), Interrupted> {
-        if self.bridge.interrupted() {
-            return Err(Interrupted::ByUser);
+        if let Some(reason) = self.bridge.halted() {
+            return Err(reason);
         }
-        self.journal.get().and_then(Journal::broken).map_or(Ok(()), |reason| Err(Interrupted::Unwritten(reason)))
+        if let Some(reason) = self.journal.get().and_then(Journal::broken) {
+            return Err(Interrupted::Unwritten(reason));
+        }
+        self.lock()
     }
 }

@@ -1,5 +1,9 @@
 //! `railrun.yaml` for the chosen environment, with `--set` on top. What a setting means is up to who asks for it.
 
+mod pin;
+
+pub use pin::{Pins, pin};
+
 use miette::Diagnostic;
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
@@ -49,6 +53,9 @@ pub struct Environment {
     pub context: Option<String>,
     /// The UID of the namespace `kube-system`: which cluster this is, whatever its context is called.
     pub cluster_uid: Option<String>,
+    /// Which PostgreSQL servers these are: `system_identifier` by the StatefulSet of their members (`platform/postgresql`).
+    #[serde(default)]
+    pub system_identifiers: BTreeMap<String, String>,
     #[serde(default)]
     pub protected: bool,
     #[serde(default)]

@@ -82,6 +82,13 @@ pub enum Command {
         #[arg(long)]
         resume: bool,
     },
+    /// Show who holds the lock of the environment, and remove it.
+    Unlock,
+    /// What `railrun.yaml` says about an environment.
+    Env {
+        #[command(subcommand)]
+        command: EnvCommand,
+    },
     /// Find mistakes before anything runs; no cluster needed.
     Check {
         #[arg(value_name = "SCRIPT")]
@@ -98,6 +105,15 @@ pub enum Command {
     },
     /// A completion script for a shell.
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EnvCommand {
+    /// Write down which cluster and which PostgreSQL servers the environment leads to now: others are refused from then on.
+    Pin {
+        #[command(flatten)]
+        run: RunArgs,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

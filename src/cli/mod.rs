@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod docs;
 mod doctor;
+mod environment;
 mod exit;
 mod history;
 mod list;
@@ -14,7 +15,7 @@ mod undo;
 
 pub use exit::Exit;
 
-use args::{Args, Command};
+use args::{Args, Command, EnvCommand};
 use clap::Parser;
 
 /// Runs the process's command line.
@@ -34,6 +35,8 @@ pub fn main() -> Exit {
         Some(Command::Status) => run::status(global),
         Some(Command::History { run }) => history::history(global, run.as_deref()),
         Some(Command::Undo { run, resume }) => undo::undo(global, &run, resume),
+        Some(Command::Env { command: EnvCommand::Pin { run } }) => environment::pin_here(global, &run),
+        Some(Command::Unlock) => environment::unlock(global),
         Some(Command::Check { scripts }) => check::check(global, &scripts),
         Some(Command::Doctor) => doctor::doctor(global),
         Some(Command::Docs { verb, markdown }) => docs::docs(verb.as_deref(), markdown),

@@ -45,7 +45,11 @@ enum RunError {
 /// Runs scripts named by file or by task id.
 pub fn scripts(global: &Global, names: &[String], run: &RunArgs) -> Exit {
     on_own_stack(|| match prepare(global, names, run) {
-        Ok(ready) => ready.run_all(),
+        Ok(ready) => {
+            let exit = ready.run_all();
+            ready.host.unlock();
+            exit
+        }
         Err(stop) => stop,
     })
 }
@@ -61,6 +65,9 @@ pub fn status(global: &Global) -> Exit {
                 Err(fault) => return check::fail(global, &sources, &fault),
             };
         let (tasks, host) = all;
+        if let Err(fault) = setup::identify(&host) {
+            return check::fail(global, &sources, &fault);
+        }
         let engine = engine(&host, &sources);
         let runner = Runner { host: &host, engine: &engine, tasks: &tasks };
         let mut all_done = true;
@@ -130,6 +137,10 @@ fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs) -> Result<Re
     }
     let mode = if run.dry_run { Mode::DryRun } else { Mode::Live };
     let host = setup::host(global, root, mode).map_err(stop)?;
+    setup::identify(&host).map_err(stop)?;
+    if mode == Mode::Live {
+        host.want_lock();
+    }
     if mode == Mode::Live && host.settings.environment.protected && !global.yes {
         confirm(&host, &chosen).map_err(|fault| {
             check::fail(global, &sources, &fault);

@@ -41,6 +41,17 @@ pub fn settings(global: &Global, root: &Path) -> Result<Settings, Fault> {
 /// Everything a run needs, from what the user typed.
 pub fn host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
     let settings = settings(global, &root)?;
+    host_for(settings, global, root, mode)
+}
+
+/// The same wherever the environment leads: for pinning it there.
+pub fn unpinned_host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
+    let mut settings = settings(global, &root)?;
+    settings.environment.cluster_uid = None;
+    host_for(settings, global, root, mode)
+}
+
+fn host_for(settings: Settings, global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
     let redactor = Redactor::default();
     // The journal hears first: what it has not written down, nobody is told.
     let journal = (mode == Mode::Live).then(|| journal(&settings, &root, &redactor)).transpose()?;
@@ -53,6 +64,14 @@ pub fn host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fa
         let _ = host.journal.set(journal);
     }
     Ok(Arc::new(host))
+}
+
+/// Refuses a cluster that the environment is not pinned to, before anything else of it is read.
+pub fn identify(host: &SharedHost) -> Result<(), Fault> {
+    match &host.settings.environment.cluster_uid {
+        Some(_) => Ok(host.cluster().map(|_| ())?),
+        None => Ok(()),
+    }
 }
 
 /// Where runs are written down.

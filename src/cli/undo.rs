@@ -39,7 +39,9 @@ pub fn undo(global: &Global, name: &str, although_changed: bool) -> Exit {
         }
         let engine = run::engine(&host, &sources);
         let runner = Runner { host: &host, engine: &engine, tasks: &[] };
-        match runner.undo(&script, &story) {
+        let undone = runner.undo(&script, &story);
+        host.unlock();
+        match undone {
             Ok((outcome, walk)) => {
                 if !global.quiet {
                     let _ = writeln!(std::io::stderr(), "{}", run::where_things_stand(&walk));
@@ -66,6 +68,8 @@ fn prepare(
     if let Some(outcome) = story.outcome.as_ref().filter(|outcome| well.contains(&outcome.as_str())) {
         return Err(UndoError::EndedWell { run: story.name(), outcome: outcome.clone() }.into());
     }
+    setup::identify(&host)?;
+    host.want_lock();
     let here = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
     if story.cluster_uid != here {
         let shown = |uid: &Option<String>| uid.clone().unwrap_or_else(|| "none".into());

@@ -10,6 +10,7 @@ mod forward;
 mod guard;
 mod kinds;
 mod kubeconfig;
+mod lease;
 mod logs;
 mod loopback;
 mod name;
@@ -24,6 +25,7 @@ pub use exec::ExecStream;
 pub use forward::Forward;
 pub use kinds::Kind;
 pub use kubeconfig::Kubeconfig;
+pub use lease::{Held, Lease, Tried, Wanted};
 pub use logs::when;
 pub use name::{KindName, Name, NameError, PodName};
 pub use objects::MANAGER;
@@ -46,6 +48,8 @@ pub struct Cluster {
     kinds: Mutex<Option<Arc<Kinds>>>,
     /// In a dry run, what child programs speak to instead of the API.
     loopback: Option<Loopback>,
+    /// Closed once the lease of a live run is lost.
+    fence: lease::Fence,
 }
 
 /// What a command in a pod left.

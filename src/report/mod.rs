@@ -7,4 +7,9 @@ mod talk;
 
 pub use json::Json;
 pub use line::{Mark, Paint};
+
+/// A difference in full, as lines.
+pub fn shown(paint: Paint, diff: &crate::effect::Diff) -> Vec<String> {
+    diff::lines(paint, diff, true)
+}
 pub use talk::{Talk, Verbosity};

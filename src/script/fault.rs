@@ -64,7 +64,7 @@ impl Fault {
 
     /// Whether railrun declined to go on, rather than tried and failed.
     pub fn is_refusal(&self) -> bool {
-        const REFUSALS: [&str; 4] = ["cluster::wrong_cluster", "environment::", "lock::", "plan::"];
+        const REFUSALS: [&str; 4] = ["kube::wrong_cluster", "environment::", "lock::", "plan::"];
         let code = self.code();
         REFUSALS.iter().any(|refusal| code.starts_with(refusal)) || code == "journal::changed"
     }

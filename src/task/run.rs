@@ -61,6 +61,7 @@ impl Runner<'_> {
     pub fn undo(&self, script: &Script, story: &Story) -> Result<(RunOutcome, Walk), Failed> {
         let mut taken = Walk::default();
         let outcome = self.told(script, Some(story), || {
+            self.lock()?;
             let declared = self.declare(script, "steps", Some(story)).map_err(|error| failed(error, None))?;
             taken = self.walker(Some(story)).take_back(&declared.items, story);
             Ok(if taken.not_undone.is_empty() { RunOutcome::Undone } else { RunOutcome::Failed })
@@ -131,12 +132,18 @@ impl Runner<'_> {
             }
         }
         let mut would_stop = !self.require(script)?;
+        self.lock()?;
         let walk = self.steps(script, None)?;
         would_stop |= walk.would_stop;
         if self.host.dry_run() {
             return Ok(if would_stop { RunOutcome::WouldStop } else { RunOutcome::Planned });
         }
         self.prove(script, walk)
+    }
+
+    /// From here on this run works alone on the environment.
+    fn lock(&self) -> Result<(), Failed> {
+        self.host.lock().map_err(|reason| failed(Fault::from(reason).raise(), None))
     }
 
     /// After a run that was cut short: whether the task is done, and what it requires, may be false because of us, or true
@@ -147,6 +154,7 @@ impl Runner<'_> {
         if let Some(unmet) = self.unmet(needs) {
             return Err(unmet);
         }
+        self.lock()?;
         let walk = self.steps(script, Some(story))?;
         self.prove(script, walk)
     }

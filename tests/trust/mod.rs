@@ -1,3 +1,6 @@
-//! Changes one can trust: what a run leaves written down, and what the next one makes of it.
+//! Changes one can trust: what a run leaves written down, what the next one makes of it, and what is refused.
 
+mod cluster;
+mod identity;
+mod lock;
 mod resume;
