@@ -1,6 +1,7 @@
 //! What a primitive may reach: the doors of floor 1, the cluster, and [`Host::change`]. One host serves one run.
 //! It knows neither Rhai nor what a task is.
 
+mod expected;
 mod lock;
 
 use crate::bridge::Bridge;
@@ -11,6 +12,7 @@ use crate::files::Files;
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::process::Process;
+use crate::saved::Expected;
 use crate::secret::{Input, Redactor, Secret, SecretError, Text};
 use crate::settings::Settings;
 use lock::Lock;
@@ -35,6 +37,8 @@ pub struct Host {
     pub run_id: String,
     /// Where this run is written down, if it is.
     pub journal: OnceLock<Journal>,
+    /// The saved plan that this run is held to, if it is.
+    pub expected: OnceLock<Expected>,
     /// Keeps other runs away while this one changes something.
     pub lock: Lock,
     mode: Mode,
@@ -75,6 +79,7 @@ impl Host {
             plan: Plan::default(),
             run_id: ulid::Ulid::generate().to_string(),
             journal: OnceLock::new(),
+            expected: OnceLock::new(),
             lock: Lock::default(),
             mode: parts.mode,
             cluster: OnceLock::new(),
@@ -183,6 +188,9 @@ impl Stage for Host {
     }
 
     fn unchanged(&self, what: &Change) {
+        if self.expected.get().is_some_and(|expected| expected.has(what)) {
+            self.events.note(format!("already as planned: `{what}`"));
+        }
         self.events.emit(&Event::ChangeUnchanged { verb: what.verb, target: what.target.clone() });
     }
 
@@ -220,5 +228,13 @@ impl Stage for Host {
             return Err(Interrupted::Unwritten(reason));
         }
         self.lock()
+    }
+
+    fn admit(&self, what: &Change, diff: &Diff) -> Result<(), Interrupted> {
+        self.as_planned(what, diff)
+    }
+
+    fn unforeseen(&self, what: &Change, error: &str) -> Option<Interrupted> {
+        self.not_as_planned(what, error)
     }
 }

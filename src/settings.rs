@@ -138,6 +138,13 @@ impl Settings {
         }
     }
 
+    /// Every text of the settings: some of them name files and folders.
+    pub fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        collect(&self.values, &mut texts);
+        texts.iter().map(|text| text.split('#').next().unwrap_or(text).trim_start_matches("sops:").to_owned()).collect()
+    }
+
     pub fn list(&self, key: &str) -> Result<Vec<String>, SettingsError> {
         let wrong = || SettingsError::Invalid { file: self.file.clone(), reason: format!("`{key}` should be a list of texts") };
         let items = self.get(key)?.as_sequence().ok_or_else(wrong)?;
@@ -170,6 +177,15 @@ fn overlay(under: &mut Value, over: Value) {
             }
         }
         (slot, over) => *slot = over,
+    }
+}
+
+fn collect<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Sequence(items) => items.iter().for_each(|item| collect(item, texts)),
+        Value::Mapping(fields) => fields.iter().for_each(|(_, value)| collect(value, texts)),
+        _ => {}
     }
 }
 

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("settings", 1),
     ("plan", 1),
     ("journal", 1),
+    ("saved", 1),
     ("report", 1),
     ("sops", 1),
     ("http", 1),

@@ -65,6 +65,22 @@ pub enum Command {
         #[command(flatten)]
         run: RunArgs,
     },
+    /// What tasks would change, written into a file that can be applied.
+    Plan {
+        #[arg(required = true, value_name = "TASK")]
+        tasks: Vec<String>,
+        /// Where to write the plan.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Make exactly the changes of a saved plan.
+    Apply {
+        #[arg(value_name = "FILE")]
+        plan: PathBuf,
+        /// Let steps that could not be previewed when the plan was made change what nobody has seen.
+        #[arg(long)]
+        allow_pending: bool,
+    },
     /// The tasks that there are; nothing is evaluated.
     List,
     /// Which tasks are done, asked of the cluster, and what each still misses.

@@ -8,6 +8,7 @@ mod environment;
 mod exit;
 mod history;
 mod list;
+mod plan;
 mod resume;
 mod run;
 mod setup;
@@ -31,6 +32,8 @@ pub fn main() -> Exit {
             None => exit::usage(&args::help()),
         },
         Some(Command::Run { tasks, run }) => run::scripts(global, &tasks, &run),
+        Some(Command::Plan { tasks, out }) => plan::plan(global, &tasks, out.as_deref()),
+        Some(Command::Apply { plan, allow_pending }) => plan::apply(global, &plan, allow_pending),
         Some(Command::List) => list::list(global),
         Some(Command::Status) => run::status(global),
         Some(Command::History { run }) => history::history(global, run.as_deref()),

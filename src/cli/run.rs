@@ -6,7 +6,7 @@ use super::{check, resume, setup};
 use crate::effect::Mode;
 use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
-use crate::event::{Event, Phase, RunOutcome, Verdict};
+use crate::event::{Event, Listener, Phase, RunOutcome, Verdict};
 use crate::host::SharedHost;
 use crate::report::Paint;
 use crate::script::Fault;
@@ -44,7 +44,7 @@ enum RunError {
 
 /// Runs scripts named by file or by task id.
 pub fn scripts(global: &Global, names: &[String], run: &RunArgs) -> Exit {
-    on_own_stack(|| match prepare(global, names, run) {
+    on_own_stack(|| match prepare(global, names, run, None) {
         Ok(ready) => {
             let exit = ready.run_all();
             ready.host.unlock();
@@ -116,7 +116,7 @@ fn why(name: &str, verdict: &Verdict) -> String {
 }
 
 /// A run that is ready to begin.
-struct Ready<'g> {
+pub(super) struct Ready<'g> {
     global: &'g Global,
     sources: Sources,
     host: SharedHost,
@@ -125,7 +125,7 @@ struct Ready<'g> {
     run: RunArgs,
 }
 
-fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs) -> Result<Ready<'g>, Exit> {
+pub(super) fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs, also: Option<Box<dyn Listener>>) -> Result<Ready<'g>, Exit> {
     let root = setup::root();
     let sources = Sources::new(root.clone());
     let stop = |fault: Fault| check::fail(global, &sources, &fault);
@@ -136,7 +136,7 @@ fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs) -> Result<Re
         return Err(Exit::Usage);
     }
     let mode = if run.dry_run { Mode::DryRun } else { Mode::Live };
-    let host = setup::host(global, root, mode).map_err(stop)?;
+    let host = setup::heard_host(global, root, mode, also).map_err(stop)?;
     setup::identify(&host).map_err(stop)?;
     if mode == Mode::Live {
         host.want_lock();
@@ -151,7 +151,15 @@ fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs) -> Result<Re
 }
 
 impl Ready<'_> {
-    fn run_all(&self) -> Exit {
+    pub fn host(&self) -> &SharedHost {
+        &self.host
+    }
+
+    pub fn chosen(&self) -> &[Script] {
+        &self.chosen
+    }
+
+    pub fn run_all(&self) -> Exit {
         let engine = engine(&self.host, &self.sources);
         let runner = Runner { host: &self.host, engine: &engine, tasks: &self.tasks };
         let mut exit = Exit::Done;

@@ -40,24 +40,29 @@ pub fn settings(global: &Global, root: &Path) -> Result<Settings, Fault> {
 
 /// Everything a run needs, from what the user typed.
 pub fn host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
+    heard_host(global, root, mode, None)
+}
+
+/// The same with one more reader of the events.
+pub fn heard_host(global: &Global, root: PathBuf, mode: Mode, also: Option<Box<dyn Listener>>) -> Result<SharedHost, Fault> {
     let settings = settings(global, &root)?;
-    host_for(settings, global, root, mode)
+    host_for(settings, global, root, mode, also)
 }
 
 /// The same wherever the environment leads: for pinning it there.
 pub fn unpinned_host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
     let mut settings = settings(global, &root)?;
     settings.environment.cluster_uid = None;
-    host_for(settings, global, root, mode)
+    host_for(settings, global, root, mode, None)
 }
 
-fn host_for(settings: Settings, global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
+fn host_for(settings: Settings, global: &Global, root: PathBuf, mode: Mode, also: Option<Box<dyn Listener>>) -> Result<SharedHost, Fault> {
     let redactor = Redactor::default();
     // The journal hears first: what it has not written down, nobody is told.
     let journal = (mode == Mode::Live).then(|| journal(&settings, &root, &redactor)).transpose()?;
     let writes = journal.clone().map(|journal| Box::new(journal) as Box<dyn Listener>);
-    let events = Events::new(writes.into_iter().chain([listener(global, redactor.clone())]).collect());
-    let files = Files::new(root, mode);
+    let events = Events::new(writes.into_iter().chain(also).chain([listener(global, redactor.clone())]).collect());
+    let files = Files::new(root, mode).within(settings.texts());
     let parts = Parts { process: Process::real(), files, settings, events, redactor, mode };
     let host = Host::new(parts).map_err(|error| SetupError::Start(error.to_string()))?;
     if let Some(journal) = journal {

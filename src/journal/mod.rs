@@ -11,7 +11,7 @@ mod write;
 
 pub use key::Key;
 pub use story::{Known, Passed, StepRecord, Story};
-pub use write::{Journal, Keep};
+pub use write::{Journal, Keep, fingerprint};
 
 use miette::Diagnostic;
 use std::io;

@@ -124,8 +124,8 @@ impl Listener for Journal {
 }
 
 /// What a difference is, in one word.
-pub(super) fn fingerprint(diff: &Diff, key: &Key) -> String {
-    key.fingerprint(serde_json::to_string(diff).unwrap_or_default().as_bytes())
+pub fn fingerprint(diff: &Diff, key: &Key) -> String {
+    key.fingerprint(&diff.essence())
 }
 
 /// Opens a journal to go on with it; a torn last record is taken off first.

@@ -68,8 +68,14 @@ impl Walker<'_> {
                         Err(error) => {
                             finished.push(step);
                             walk.failed_step = Some(step.name.clone());
+                            let refused = Fault::find(&error).is_some_and(|fault| fault.is_refusal());
                             walk.failure = Some(error);
-                            self.undo(&finished, &mut walk);
+                            // Whoever may not go on may not go back either: `railrun undo` does, once it is known why.
+                            if refused {
+                                walk.not_undone.extend(finished.iter().filter(|step| step.undo.is_some()).map(|step| step.name.clone()));
+                            } else {
+                                self.undo(&finished, &mut walk);
+                            }
                             break;
                         }
                     }

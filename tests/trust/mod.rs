@@ -1,6 +1,8 @@
 //! Changes one can trust: what a run leaves written down, what the next one makes of it, and what is refused.
 
 mod cluster;
+mod guard;
 mod identity;
 mod lock;
+mod plan;
 mod resume;
