@@ -183,8 +183,16 @@ fn overlay(under: &mut Value, over: Value) {
 fn collect<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => texts.push(text),
-        Value::Sequence(items) => items.iter().for_each(|item| collect(item, texts)),
-        Value::Mapping(fields) => fields.iter().for_each(|(_, value)| collect(value, texts)),
+        Value::Sequence(items) => {
+            for item in items {
+                collect(item, texts);
+            }
+        }
+        Value::Mapping(fields) => {
+            for (_, value) in fields {
+                collect(value, texts);
+            }
+        }
         _ => {}
     }
 }

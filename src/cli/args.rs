@@ -54,6 +54,9 @@ pub struct Global {
     pub color: Colour,
     #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORM")]
     pub output: Output,
+    /// Also write what was checked and done as a JUnit file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

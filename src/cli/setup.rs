@@ -7,7 +7,7 @@ use crate::files::Files;
 use crate::host::{Host, Parts, SharedHost};
 use crate::journal::{Journal, Keep, Store};
 use crate::process::Process;
-use crate::report::{Json, Paint, Talk, Verbosity};
+use crate::report::{Json, Junit, Paint, Talk, Verbosity};
 use crate::script::Fault;
 use crate::secret::Redactor;
 use crate::settings::{FILE, Settings};
@@ -61,7 +61,8 @@ fn host_for(settings: Settings, global: &Global, root: PathBuf, mode: Mode, also
     // The journal hears first: what it has not written down, nobody is told.
     let journal = (mode == Mode::Live).then(|| journal(&settings, &root, &redactor)).transpose()?;
     let writes = journal.clone().map(|journal| Box::new(journal) as Box<dyn Listener>);
-    let events = Events::new(writes.into_iter().chain(also).chain([listener(global, redactor.clone())]).collect());
+    let junit = global.junit.clone().map(|path| Box::new(Junit::new(path, redactor.clone())) as Box<dyn Listener>);
+    let events = Events::new(writes.into_iter().chain(also).chain([listener(global, redactor.clone())]).chain(junit).collect());
     let files = Files::new(root, mode).within(settings.texts());
     let parts = Parts { process: Process::real(), files, settings, events, redactor, mode };
     let host = Host::new(parts).map_err(|error| SetupError::Start(error.to_string()))?;

@@ -105,11 +105,15 @@ fn refused_login(state: &SqlState, reason: &str, place: &str, user: &str, databa
         let help = format!("add `{user}` to `pgpool.customUsers` in the values of its release, and upgrade it");
         return DatabaseError::AuthenticationFailed { place, user, reason, help };
     }
+    // Pgpool has no code of its own for a login that it or the server behind it refuses.
+    if *state == SqlState::INVALID_PASSWORD
+        || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+        || (*state == SqlState::INTERNAL_ERROR && reason.contains("authentication failed"))
+    {
+        let help = format!("check the password and that `{user}` exists; `sql::role` sets both");
+        return DatabaseError::AuthenticationFailed { place, user, reason, help };
+    }
     match *state {
-        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            let help = format!("check the password and that `{user}` exists; `sql::role` sets both");
-            DatabaseError::AuthenticationFailed { place, user, reason, help }
-        }
         SqlState::INVALID_CATALOG_NAME => {
             let help = "`sql::database` creates it".into();
             DatabaseError::NotFound { place, what: format!("database `{database}`"), help }
@@ -173,6 +177,10 @@ mod tests {
     fn a_refused_login_says_whether_the_user_or_the_database_is_wrong() {
         let code = |state| refused_login(&state, "no", "p", "u", "d").code().unwrap().to_string();
         assert_eq!(code(SqlState::INVALID_PASSWORD), "sql::authentication_failed");
+        let pgpool = "authentication failed: username \"gitea\" or password does not exist in backend";
+        let by_pgpool = refused_login(&SqlState::INTERNAL_ERROR, pgpool, "p", "u", "d");
+        assert_eq!(by_pgpool.code().unwrap().to_string(), "sql::authentication_failed");
+        assert_eq!(code(SqlState::INTERNAL_ERROR), "sql::query_failed");
         assert_eq!(code(SqlState::INVALID_CATALOG_NAME), "sql::not_found");
         assert_eq!(code(SqlState::TOO_MANY_CONNECTIONS), "sql::unreachable");
         assert_eq!(code(SqlState::SYNTAX_ERROR), "sql::query_failed");

@@ -98,7 +98,7 @@ fn fingerprint(scripts: &Sources, script: &Source) -> String {
     let hash = texts
         .iter()
         .fold(Sha256::new(), |hash, (name, text)| hash.chain_update(name).chain_update([0]).chain_update(&**text).chain_update([0]));
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).fold(String::new(), |hex, byte| hex + format!("{byte:02x}").as_str())
 }
 
 /// The names after `import`. One in a comment too many does no harm.

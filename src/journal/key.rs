@@ -22,9 +22,8 @@ impl Key {
     pub fn fingerprint(&self, bytes: &[u8]) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
         mac.update(bytes);
-        let mut hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        hex.truncate(SHOWN);
-        hex
+        let bytes = mac.finalize().into_bytes();
+        bytes.iter().take(SHOWN / 2).fold(String::new(), |hex, byte| hex + format!("{byte:02x}").as_str())
     }
 
     /// Names the key without giving it away.

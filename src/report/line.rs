@@ -75,6 +75,14 @@ impl Paint {
         if self.colour { style.apply_to(text).to_string() } else { text.to_owned() }
     }
 
+    /// A text under a line, broken at words where it is longer than the terminal is wide.
+    pub fn wrapped(self, text: &str, indent: usize) -> Vec<String> {
+        let indent = " ".repeat(indent);
+        let options = textwrap::Options::new(self.width.max(40)).break_words(false);
+        let options = options.initial_indent(&indent).subsequent_indent(&indent);
+        text.lines().flat_map(|line| textwrap::wrap(line, &options)).map(std::borrow::Cow::into_owned).collect()
+    }
+
     /// Two texts at the two edges.
     pub fn edges(self, left: &str, right: &str) -> String {
         let room = self.width.saturating_sub(right.width() + 1);

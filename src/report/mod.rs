@@ -2,10 +2,12 @@
 
 mod diff;
 mod json;
+mod junit;
 mod line;
 mod talk;
 
 pub use json::Json;
+pub use junit::Junit;
 pub use line::{Mark, Paint};
 
 /// A difference in full, as lines.

@@ -66,7 +66,7 @@ impl Talk {
             Verdict::Pending(after) => (Mark::Plain, format!("known after {after}")),
         };
         let mut lines = vec![self.paint.line(mark, name, "", &time)];
-        lines.extend(detail.lines().map(|line| format!("      {line}")));
+        lines.extend(self.paint.wrapped(&detail, 6));
         lines
     }
 
@@ -138,7 +138,7 @@ impl Talk {
             RunOutcome::AlreadyDone => format!("{id} is done: nothing to change ({time})"),
             RunOutcome::Done => format!("{id} is done ({time})"),
             RunOutcome::Planned => format!("{id}: this is what a live run would do; nothing was changed ({time})"),
-            RunOutcome::WouldStop => format!("{id}: a live run would stop at what is marked ✗; nothing was changed ({time})"),
+            RunOutcome::WouldStop => format!("{id}: a live run would stop at what is marked above; nothing was changed ({time})"),
             RunOutcome::Failed => format!("{id} failed ({time})"),
             RunOutcome::Interrupted => format!("{id} was interrupted ({time})"),
             RunOutcome::Refused => format!("{id} was refused ({time})"),
@@ -190,7 +190,7 @@ impl Listener for Talk {
             }
             Event::ChangePlanned { verb, target, diff } => self.change(state, Mark::Changed, verb, target, diff),
             Event::ChangeIntent { verb, target, diff } if self.verbosity == Verbosity::Verbose => {
-                self.change(state, Mark::Changed, verb, target, diff)
+                self.change(state, Mark::Changed, verb, target, diff);
             }
             Event::ChangeIntent { verb, target, .. } => {
                 if let Some(bar) = &state.bar {
@@ -211,9 +211,11 @@ impl Listener for Talk {
 }
 
 fn marked(paint: Paint, mark: Mark, text: &str) -> Vec<String> {
-    let mut lines = text.lines();
-    let first = format!("    {} {}", paint.mark(mark), lines.next().unwrap_or_default());
-    std::iter::once(first).chain(lines.map(|line| format!("      {line}"))).collect()
+    let mut lines = paint.wrapped(text, 6);
+    let first = lines.first().map_or("", |line| line.trim_start());
+    let first = format!("    {} {first}", paint.mark(mark));
+    lines.splice(..1.min(lines.len()), [first]);
+    lines
 }
 
 fn changed(changes: usize, dry_run: bool) -> String {

@@ -45,10 +45,10 @@ impl Listener for Recorder {
             Event::WouldStop { reason } => task.would_stop.push(reason.clone()),
             Event::StepStarted { name, .. } => task.steps.push(PlannedStep { name: name.clone(), ..PlannedStep::default() }),
             Event::StepEnded { ending: Ending::Pending(after), .. } => {
-                task.steps.iter_mut().last().into_iter().for_each(|step| step.pending = Some(after.clone()));
+                pending(task, after);
             }
             Event::StepEnded { ending: Ending::Failed, .. } => {
-                task.steps.iter_mut().last().into_iter().for_each(|step| step.pending = Some("what would stop it is mended".into()));
+                pending(task, "what would stop it is mended");
             }
             Event::ChangePlanned { verb, target, diff } => {
                 let change = PlannedChange {
@@ -63,5 +63,11 @@ impl Listener for Recorder {
             }
             _ => {}
         }
+    }
+}
+
+fn pending(task: &mut PlannedTask, after: &str) {
+    if let Some(step) = task.steps.last_mut() {
+        step.pending = Some(after.to_owned());
     }
 }

@@ -137,7 +137,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Task>("task");
     for name in ["require", "check"] {
         engine.register_fn(name, |ctx: NativeCallContext, task: &mut Task, name: &str, ask: FnPtr| {
-            task.question(name, Closure::keep(&ctx, ask))
+            task.question(name, Closure::keep(&ctx, ask));
         });
     }
     engine.register_fn("step", |ctx: NativeCallContext, task: &mut Task, name: &str, run: FnPtr| -> RhaiResultOf<()> {

@@ -18,12 +18,11 @@ pub fn in_order(tasks: &[Node]) -> Result<Vec<usize>, OrderError> {
             let waits = tasks[*index].1.iter().filter_map(|id| tasks.iter().position(|(other, _)| other == id));
             !order.contains(index) && waits.into_iter().all(|other| order.contains(&other))
         };
-        match (0..tasks.len()).find(ready) {
-            Some(index) => order.push(index),
-            None => {
-                let stuck: Vec<&str> = (0..tasks.len()).filter(|index| !order.contains(index)).map(|index| tasks[index].0).collect();
-                return Err(OrderError(stuck.join(" ↔ ")));
-            }
+        if let Some(index) = (0..tasks.len()).find(ready) {
+            order.push(index)
+        } else {
+            let stuck: Vec<&str> = (0..tasks.len()).filter(|index| !order.contains(index)).map(|index| tasks[index].0).collect();
+            return Err(OrderError(stuck.join(" ↔ ")));
         }
     }
     Ok(order)

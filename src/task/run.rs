@@ -18,7 +18,7 @@ use std::time::Instant;
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 enum RunError {
     #[error("{} of {asked} preconditions do not hold", unmet.len())]
-    #[diagnostic(code(task::unmet), help("mend what is marked ✗ above, then run the same command again"))]
+    #[diagnostic(code(task::unmet), help("mend what is marked above, then run the same command again"))]
     Unmet { asked: usize, unmet: Vec<String> },
     #[error("{said}: {}", missing.join("; "))]
     #[diagnostic(code(task::not_proven))]
@@ -122,11 +122,7 @@ impl Runner<'_> {
             }
             if !script.has_hook("steps") {
                 return Err(failed(
-                    not_proven(
-                        "what this script checks does not hold",
-                        &answers,
-                        "mend what is marked ✗ above; this script changes nothing",
-                    ),
+                    not_proven("what this script checks does not hold", &answers, "mend what is marked above; this script changes nothing"),
                     None,
                 ));
             }
@@ -182,7 +178,9 @@ impl Runner<'_> {
         }
         let unmet: Vec<String> = asked.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
         let all_hold = unmet.is_empty();
-        unmet.into_iter().for_each(|reason| self.host.events.emit(&Event::WouldStop { reason }));
+        for reason in unmet {
+            self.host.events.emit(&Event::WouldStop { reason });
+        }
         Ok(all_hold)
     }
 
@@ -252,8 +250,8 @@ impl Runner<'_> {
             return Ok(RunOutcome::Done);
         }
         let help = match &walk.committed {
-            Some(why) => format!("nothing is undone, because {why}; mend what is marked ✗ and run the same command again"),
-            None => "mend what is marked ✗ above and run the same command again".to_owned(),
+            Some(why) => format!("nothing is undone, because {why}; mend what is marked above and run the same command again"),
+            None => "mend what is marked above and run the same command again".to_owned(),
         };
         Err(failed(not_proven("all steps ran, but `done_when` does not hold", &answers, &help), Some(walk)))
     }

@@ -179,9 +179,9 @@ impl Walker<'_> {
             let error = result.as_ref().err().map(|error| in_words(error));
             let interrupted = result.as_ref().is_err_and(|error| Fault::find(error).is_some_and(|fault| is_interrupt(&fault)));
             if error.is_none() {
-                walk.undone.push(step.name.clone())
+                walk.undone.push(step.name.clone());
             } else {
-                walk.not_undone.push(step.name.clone())
+                walk.not_undone.push(step.name.clone());
             }
             self.host.events.emit(&Event::UndoEnded { step: step.name.clone(), error, elapsed: began.elapsed() });
             if interrupted {

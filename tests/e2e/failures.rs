@@ -67,7 +67,7 @@ fn the_target_is_not_empty() {
 fn the_values_have_a_wrong_password() {
     let broken = Repository::copy();
     broken.edit("stdlib/gitea.rhai", "PASSWD: target.password", "PASSWD: secret::format(\"{}-wrong\", target.password)");
-    fails("the values have a wrong password", &broken, &["authentication failed", "undone: point Gitea at it"]);
+    fails("the values have a wrong password", &broken, &["sql::authentication_failed", "undone: Gitea's values name it"]);
 }
 
 fn the_image_cannot_be_pulled() {

@@ -25,7 +25,7 @@ impl Repository {
     pub fn copy() -> Self {
         let copy = tempfile::tempdir().expect("a temporary folder");
         let from = env!("CARGO_MANIFEST_DIR");
-        shell(&format!("cp -r {from}/railrun.yaml {from}/scripts {from}/stdlib {}", copy.path().display()));
+        shell(&format!("cp -r {from}/railrun.yaml {from}/scripts {from}/stdlib {from}/helm {from}/.sops.yaml {}", copy.path().display()));
         Self { root: copy.path().to_owned(), _copy: Some(copy) }
     }
 

@@ -25,7 +25,7 @@ fn leaves(key: &str, value: &Value, texts: &mut Vec<String>) {
         Value::Object(fields) => fields.iter().for_each(|(key, value)| leaves(key, value, texts)),
         Value::Array(items) => items.iter().for_each(|item| leaves(key, item, texts)),
         Value::String(text) if key.to_lowercase().contains("passw") || key == "SECRET_KEY" || key == "signing_key" => {
-            texts.push(text.clone())
+            texts.push(text.clone());
         }
         _ => {}
     }

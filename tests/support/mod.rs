@@ -84,6 +84,12 @@ impl Test {
         self.command(self.args.iter().map(String::as_str)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("railrun starts")
     }
 
+    /// Starts it with its event stream on stdout.
+    pub fn start_reading(&self) -> Child {
+        let args = self.args.iter().map(String::as_str).chain(["--output", "json"]);
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("railrun starts")
+    }
+
     pub fn run(&self) -> Ran {
         self.run_with(&self.args.iter().map(String::as_str).collect::<Vec<_>>())
     }

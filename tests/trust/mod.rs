@@ -3,6 +3,8 @@
 mod cluster;
 mod guard;
 mod identity;
+mod killed;
 mod lock;
+mod output;
 mod plan;
 mod resume;

@@ -23,6 +23,11 @@ const SIGNS: &[Sign] = &[
         "the database refuses its password",
         "compare the password in its values with the role's; with pgpool, the user must be in `pgpool.customUsers`",
     ),
+    fate(
+        "authentication failed",
+        "its login is refused",
+        "compare user and password in its values with the server's; pgpool must know the user, too",
+    ),
     fate("no pg_hba.conf entry", "the database does not let it in from there", "add an entry to the server's `pg_hba.conf`"),
     fate("wrongpass", "Valkey refuses its password", "compare the password in its values with Valkey's"),
     fate("noauth authentication required", "Valkey wants a password", "give it Valkey's password"),

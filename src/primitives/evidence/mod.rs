@@ -57,7 +57,7 @@ struct Place {
 fn place(host: &Host, name: &str, subject: &Dynamic) -> Result<Place, Fault> {
     let about = identity(host, subject)?;
     let digest = Sha256::digest(format!("{name}\n{about}"));
-    let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let short = crate::webdav::hex(&digest[..6]);
     let namespace = host.settings.text("evidence.namespace").unwrap_or_else(|_| "default".into());
     let object = format!("railrun-{name}-{short}");
     Ok(Place { name: Name::new(&namespace, "configmap", &object), namespace, about })

@@ -111,9 +111,10 @@ impl<'h> Helm<'h> {
     }
 
     async fn latest(&self, release: &str) -> Result<Stored, HelmError> {
-        let (namespace, name) = match release.contains('/') {
-            true => ReleaseName::parse(release).map(|release| (Some(release.namespace), release.name))?,
-            false => ReleaseName::parse(&format!("any/{release}")).map(|release| (None, release.name))?,
+        let (namespace, name) = if release.contains('/') {
+            ReleaseName::parse(release).map(|release| (Some(release.namespace), release.name))?
+        } else {
+            ReleaseName::parse(&format!("any/{release}")).map(|release| (None, release.name))?
         };
         let stored = self.stored(namespace.as_deref(), &format!("status!=superseded,name={name}")).await?;
         let mut places: Vec<&str> = stored.iter().map(|stored| stored.namespace.as_str()).collect();

@@ -21,7 +21,7 @@ impl Helm<'_> {
             let what = if waiting.reason.is_empty() { name.as_str() } else { waiting.reason };
             events.progress(what, waiting.ready as u64, Some(waiting.total as u64), "ready");
             if let Some(sign) = waiting.warning {
-                events.warn(format!("`{release}`: {}", sign.cause));
+                events.warn(format!("`{release}`: {sign}"));
             }
         };
         self.cluster.wait_ready(&names, deadline, heard).await.map_err(|cause| not_ready(release, cause))

@@ -96,7 +96,7 @@ impl Kube<'_> {
         let heard = |waiting: &Waiting<'_>| {
             self.host.events.progress(&what, waiting.ready as u64, Some(waiting.total as u64), "objects");
             if let Some(sign) = waiting.warning {
-                self.host.events.warn(format!("{what}: {}", sign.cause));
+                self.host.events.warn(format!("{what}: {sign}"));
             }
         };
         Ok(self.cluster.wait_ready(names, deadline, heard).await?)

@@ -112,6 +112,22 @@ mod verbs {
         })
     }
 
+    /// The same, where these files may be changed already: a commit of them follows.
+    ///
+    /// ```rhai
+    /// if repo::open("cluster").ready(["helm/gitea-values.sops.yaml"]) { note("it can be committed"); }
+    /// ```
+    #[rhai_fn(global, name = "ready", volatile, return_raw)]
+    pub fn ready_but_for(ctx: NativeCallContext, checkout: &mut Checkout, files: Array) -> RhaiResultOf<Dynamic> {
+        look(&ctx, &[], |host| {
+            let repo = on(host, checkout);
+            let files = files.iter().map(|file| repo.path(&file.to_string())).collect::<Result<Vec<_>, _>>()?;
+            host.wait::<_, _, Fault>(repo.may_commit(&own_branch(host)))?;
+            host.wait::<_, _, Fault>(repo.refuse_others(&files))?;
+            Ok(true)
+        })
+    }
+
     /// Writes a text file of the checkout; one that holds this text already stays untouched.
     ///
     /// ```rhai
