@@ -1,9 +1,11 @@
 //! Whole tasks on the real sandbox. There is one platform, so these run one after the other, in the order of `main_job`.
 
 mod argv;
+mod failover;
 mod failures;
 mod killed;
 mod logs;
 mod main_job;
 mod platform;
 mod secrets;
+mod workplan;
