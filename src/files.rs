@@ -209,7 +209,9 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let (root, named, other) = (parent.path().join("root"), parent.path().join("named"), parent.path().join("other"));
         let files = Files::new(root.clone(), Mode::Live);
-        [&root, &named, &other].map(|folder| files.write(&Permit::for_tests(), &folder.join("x"), "1").unwrap());
+        for folder in [&root, &named, &other] {
+            files.write(&Permit::for_tests(), &folder.join("x"), "1").unwrap();
+        }
         std::os::unix::fs::symlink(other.join("x"), root.join("link")).unwrap();
         let files = files.within([named.display().to_string(), "not there".into()]);
         assert!(files.read(&root.join("x")).is_ok() && files.read(&named.join("x")).is_ok());
