@@ -88,8 +88,6 @@ fn say(record: &Value) -> Option<String> {
     let error = || record["error"].as_str().map_or_else(String::new, |error| format!(": {}", error.lines().next().unwrap_or_default()));
     Some(match text("event") {
         "run-started" if record["resumed"] == true => "went on".into(),
-        "run-started" => return None,
-        "checked" => return None,
         "step-started" => format!("step {}: {}", record["index"], text("name")),
         "step-ended" => format!("step {} {}", record["index"], record["ending"]["is"].as_str().unwrap_or_default()),
         "change-unchanged" => format!("  = {}", change()),

@@ -67,13 +67,13 @@ pub fn restore(host: &SharedHost, engine: &Engine, name: &str, known: &Known) ->
 
 fn value(host: &SharedHost, engine: &Engine, written: &Value) -> RhaiResultOf<Dynamic> {
     match written {
-        Value::Object(fields) => match fields.get(SECRET).and_then(Value::as_str) {
-            Some(origin) => secret(host, engine, origin, fields[FINGERPRINT].as_str().unwrap_or_default()),
-            None => {
-                let entries = fields.iter().map(|(key, item)| Ok((key.as_str().into(), value(host, engine, item)?)));
-                Ok(Dynamic::from_map(entries.collect::<RhaiResultOf<Map>>()?))
+        Value::Object(fields) => {
+            if let Some(origin) = fields.get(SECRET).and_then(Value::as_str) {
+                return secret(host, engine, origin, fields[FINGERPRINT].as_str().unwrap_or_default());
             }
-        },
+            let entries = fields.iter().map(|(key, item)| Ok((key.as_str().into(), value(host, engine, item)?)));
+            Ok(Dynamic::from_map(entries.collect::<RhaiResultOf<Map>>()?))
+        }
         Value::Array(items) => {
             let items = items.iter().map(|item| value(host, engine, item)).collect::<RhaiResultOf<rhai::Array>>()?;
             Ok(Dynamic::from_array(items))

@@ -147,7 +147,7 @@ impl Runner<'_> {
     fn go_on(&self, script: &Script, story: &Story) -> Result<RunOutcome, Failed> {
         self.host.events.note(story.where_it_stopped());
         let needs = self.needs(script)?;
-        if let Some(unmet) = self.unmet(needs) {
+        if let Some(unmet) = unmet(needs) {
             return Err(unmet);
         }
         self.lock()?;
@@ -174,7 +174,7 @@ impl Runner<'_> {
             asked.extend(declared.questions.iter().zip(verdicts).map(|(question, verdict)| (question.name.clone(), verdict.holds())));
         }
         if !self.host.dry_run() {
-            return self.unmet(asked).map_or(Ok(true), Err);
+            return unmet(asked).map_or(Ok(true), Err);
         }
         let unmet: Vec<String> = asked.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
         let all_hold = unmet.is_empty();
@@ -182,13 +182,6 @@ impl Runner<'_> {
             self.host.events.emit(&Event::WouldStop { reason });
         }
         Ok(all_hold)
-    }
-
-    /// What must hold and does not, as one failure.
-    fn unmet(&self, asked: Vec<(String, bool)>) -> Option<Failed> {
-        let count = asked.len();
-        let unmet: Vec<String> = asked.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
-        (!unmet.is_empty()).then(|| failed(Fault::from(RunError::Unmet { asked: count, unmet }).raise(), None))
     }
 
     /// The tasks that must be done, and whether they are.
@@ -268,6 +261,13 @@ impl Runner<'_> {
         self.host.set_declaring(false);
         result.map(|_| task.take())
     }
+}
+
+/// What must hold and does not, as one failure.
+fn unmet(asked: Vec<(String, bool)>) -> Option<Failed> {
+    let count = asked.len();
+    let unmet: Vec<String> = asked.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
+    (!unmet.is_empty()).then(|| failed(Fault::from(RunError::Unmet { asked: count, unmet }).raise(), None))
 }
 
 /// A task's id; for a script without one its file's name.
