@@ -90,8 +90,13 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn section(row: &Row) -> String {
-    let complaints: String = row.complaints.iter().map(|complaint| format!("<li class=bad>{}</li>", text(complaint))).collect();
-    let complaints = if complaints.is_empty() { complaints } else { format!("<ul>{complaints}</ul>\n") };
+    let mut complaints = String::new();
+    for complaint in &row.complaints {
+        let _ = writeln!(complaints, "<li class=bad>{}</li>", text(complaint));
+    }
+    if !complaints.is_empty() {
+        complaints = format!("<ul>{complaints}</ul>\n");
+    }
     let failures: String =
         [("login", &row.report.login), ("writer", &row.report.writer)].iter().map(|(who, seen)| failures(who, seen)).collect();
     let mark = if row.passed { "<span class=good>✓</span>" } else { "<span class=bad>✗</span>" };
