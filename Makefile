@@ -5,7 +5,7 @@ RAILRUN ?= target/debug/railrun
 SANDBOX := tests/sandbox/sandbox
 WITH_SANDBOX := eval "$$($(SANDBOX) env)" &&
 
-.PHONY: help demo test test-long check bench build sandbox sandbox-down pg-deploy pg-status smoke test-ha-failover backup docs
+.PHONY: help demo test test-long check bench build sandbox sandbox-down pg-deploy pg-status valkey-deploy valkey-status smoke test-ha-failover backup docs
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,12 @@ pg-deploy: ## Deploy the standalone PostgreSQL HA (task T01)
 
 pg-status: ## Show the pods of PostgreSQL HA
 	$(RAILRUN) scripts/pg-status.rhai
+
+valkey-deploy: ## Deploy the standalone Valkey and move Gitea onto it (task T06)
+	$(RAILRUN) run t06
+
+valkey-status: ## Show how Valkey is
+	$(RAILRUN) scripts/valkey-status.rhai
 
 smoke: ## Check that the platform answers
 	$(RAILRUN) scripts/smoke.rhai

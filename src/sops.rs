@@ -15,6 +15,7 @@ use crate::files::Files;
 use crate::process::{Command, Process};
 use rule::Rule;
 use serde_yaml::{Mapping, Value};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -111,6 +112,24 @@ impl<'h> Sops<'h> {
         }
         let encrypted = self.encrypt(path, clear).await?;
         Ok(self.files.write(permit, path, &encrypted)?)
+    }
+
+    /// Whom a file is encrypted to now, and whom the `.sops.yaml` above it wants.
+    pub async fn recipients(&self, path: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>), SopsError> {
+        let of = |text: &str| -> Result<BTreeSet<String>, SopsError> {
+            let stored: Value = serde_yaml::from_str(text).map_err(|error| self.invalid(path, &error))?;
+            let groups = stored.get(METADATA).and_then(|metadata| metadata.get("age")).and_then(Value::as_sequence).cloned();
+            Ok(groups.unwrap_or_default().iter().filter_map(|one| one.get("recipient")?.as_str().map(str::to_owned)).collect())
+        };
+        let wanted = self.encrypt(path, &Value::Mapping(Mapping::from_iter([("x".into(), "x".into())]))).await?;
+        Ok((of(&self.files.read(path)?)?, of(&wanted)?))
+    }
+
+    /// Encrypts a file to whom the `.sops.yaml` above it wants.
+    pub async fn update_keys(&self, permit: &Permit, path: &Path) -> Result<(), SopsError> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let command = sops(&["updatekeys", "--yes", &path.to_string_lossy()]).folder(folder);
+        self.process.write(permit, &command).await.map(drop).map_err(|error| self.explain(path, None, error))
     }
 
     /// Remembers, in a dry run, what a file would hold in clear; only [`Sops::open`] reads it again.

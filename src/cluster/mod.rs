@@ -10,8 +10,10 @@ mod forward;
 mod guard;
 mod kinds;
 mod kubeconfig;
+mod lease;
 mod logs;
 mod loopback;
+mod managers;
 mod name;
 mod objects;
 pub mod ready;
@@ -24,7 +26,9 @@ pub use exec::ExecStream;
 pub use forward::Forward;
 pub use kinds::Kind;
 pub use kubeconfig::Kubeconfig;
+pub use lease::{Held, Lease, Tried, Wanted};
 pub use logs::when;
+pub use managers::manager_of;
 pub use name::{KindName, Name, NameError, PodName};
 pub use objects::MANAGER;
 pub use wait::Waiting;
@@ -46,6 +50,8 @@ pub struct Cluster {
     kinds: Mutex<Option<Arc<Kinds>>>,
     /// In a dry run, what child programs speak to instead of the API.
     loopback: Option<Loopback>,
+    /// Closed once the lease of a live run is lost.
+    fence: lease::Fence,
 }
 
 /// What a command in a pod left.

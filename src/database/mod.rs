@@ -15,7 +15,7 @@ mod target;
 mod way;
 
 pub use error::DatabaseError;
-pub use gateway::{Gateway, Identity, Primary};
+pub use gateway::{Gateway, Identity, Primary, set_of};
 pub use members::{Member, Role};
 pub use row::{Parameter, Row};
 pub use session::{Session, Snapshot};

@@ -7,6 +7,7 @@ mod facts;
 mod habits;
 mod header;
 mod names;
+mod namesakes;
 mod options;
 mod reach;
 mod task;
@@ -28,8 +29,18 @@ use world::{Shelf, Unit, World};
 
 /// A set of rules about the same thing.
 type Rule = fn(&World<'_>, &mut Findings);
-const RULES: [Rule; 9] =
-    [top::check, header::check, names::check, options::check, declare::check, task::check, reach::check, habits::check, copies::check];
+const RULES: [Rule; 10] = [
+    top::check,
+    header::check,
+    names::check,
+    namesakes::check,
+    options::check,
+    declare::check,
+    task::check,
+    reach::check,
+    habits::check,
+    copies::check,
+];
 
 /// What is wrong with these scripts and all that they import, in order of place.
 pub fn check(scripts: &Sources, given: &[Script]) -> Vec<Finding> {

@@ -74,8 +74,8 @@ fn the_image_cannot_be_pulled() {
     let broken = Repository::copy();
     broken.edit(
         "stdlib/gitea.rhai",
-        "values_files: [values_file()],\n        timeout",
-        "values_files: [values_file()],\n        values: [#{ image: #{ tag: \"no-such-tag\", pullPolicy: \"Never\" } }],\n        timeout",
+        "values_files: [gitea_values()],\n        timeout",
+        "values_files: [gitea_values()],\n        values: [#{ image: #{ tag: \"no-such-tag\", pullPolicy: \"Never\" } }],\n        timeout",
     );
     fails("the image cannot be pulled", &broken, &["no-such-tag", "undone: point Gitea at it"]);
 }

@@ -8,3 +8,4 @@ mod logs;
 mod main_job;
 mod platform;
 mod secrets;
+mod workplan;

@@ -198,7 +198,7 @@ fn no_mutilated_script_makes_check_panic() {
         let without = [&words[..index], &words[index + 1..]].concat().concat();
         for text in [without, words[..index].concat()] {
             if let Ok(source) = repo.sources.compile("s.rhai", &text) {
-                for found in &check(&repo.sources, &[Script::of(repo.path("s.rhai"), &source)]) {
+                for found in &check(&repo.sources, &[Script::of(repo.path("s.rhai"), &source, String::new())]) {
                     assert!(!found.place().is_empty());
                 }
                 compiled += 1;
@@ -214,4 +214,17 @@ fn the_scripts_of_this_repository_have_no_findings() {
     let own: Vec<Script> = all(&scripts).iter().map(|path| load(&scripts, path).unwrap()).collect();
     let found: Vec<String> = check(&scripts, &own).iter().map(|found| format!("{}: {found}", found.place())).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Rhai 1.27 called the `file` of `b` where `a` had called its own: a values file was written to the wrong checkout.
+#[test]
+fn two_functions_of_one_name_in_scripts_that_run_together_are_found() {
+    let a = ("stdlib/a.rhai", "import \"b\" as b;\nfn file() { \"a\" }\nfn own() { file() + b::own() }");
+    let script = ("scripts/s.rhai", "import \"a\" as a;\nfn steps(task) { task.step(\"x\", || note(a::own())); }");
+    let namesakes = found(&[script, a, ("stdlib/b.rhai", "fn file() { \"b\" }\nfn own() { file() }")]);
+    assert_eq!(
+        namesakes,
+        ["check::namesakes 2:12 `file` may be the one of `stdlib/a.rhai` at run time | give one of the two functions another name"]
+    );
+    assert_eq!(found(&[script, a, ("stdlib/b.rhai", "fn file() { \"b\" }\nfn own() { \"b\" }")]), [""; 0]);
 }

@@ -22,6 +22,10 @@ pub struct Entry {
     pub grade: Option<Grade>,
     /// `namespace/database` of each.
     pub databases: Vec<String>,
+    /// The name of each Valkey server.
+    pub valkey: Vec<String>,
+    /// The claim of each volume, as `namespace/persistentvolumeclaim/name`.
+    pub volumes: Vec<String>,
     /// The run that made it.
     pub run: String,
 }
@@ -36,6 +40,10 @@ pub struct LatestOptions {
     pub grade: Option<Grade>,
     /// It holds all of these, as `namespace/database`; scripts give the maps that describe them.
     pub databases: Vec<String>,
+    /// It holds all these Valkey servers, by name.
+    pub valkey: Vec<String>,
+    /// It holds the volumes of all these claims.
+    pub volumes: Vec<String>,
 }
 
 /// How many manifests are fetched at a time.
@@ -91,8 +99,12 @@ impl LatestOptions {
         let proven = receipt.and_then(|receipt| receipt.proven(self.grade.unwrap_or(Grade::Uploaded)));
         let Some(proven) = proven else { return false };
         let recent = |at: Timestamp| self.verified_within.is_none_or(|Span(span)| age(at, now).is_some_and(|age| age <= span));
-        let held = manifest.databases();
-        recent(manifest.made_at) && recent(proven) && self.databases.iter().all(|name| held.contains(name))
+        let holds = |wanted: &[String], held: Vec<String>| wanted.iter().all(|one| held.contains(one));
+        recent(manifest.made_at)
+            && recent(proven)
+            && holds(&self.databases, manifest.databases())
+            && holds(&self.valkey, manifest.valkey())
+            && holds(&self.volumes, manifest.volumes())
     }
 }
 
@@ -110,6 +122,8 @@ fn entry(manifest: &Manifest, receipt: Option<&Receipt>) -> Entry {
         size: manifest.bytes(),
         grade: receipt.and_then(Receipt::grade),
         databases: manifest.databases(),
+        valkey: manifest.valkey(),
+        volumes: manifest.volumes(),
         run: manifest.run.clone(),
     }
 }
@@ -145,5 +159,7 @@ mod tests {
         assert!(fits(&verified, half, &[(Grade::Rehearsed, half)]));
         let other = LatestOptions { databases: vec!["platform/other".into()], ..LatestOptions::default() };
         assert!(!fits(&other, half, &[(Grade::Verified, half)]), "it does not hold that database");
+        let volume = LatestOptions { volumes: vec!["gitea/persistentvolumeclaim/data".into()], ..LatestOptions::default() };
+        assert!(!fits(&volume, half, &[(Grade::Verified, half)]), "it does not hold that volume");
     }
 }

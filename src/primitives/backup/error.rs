@@ -1,7 +1,7 @@
 //! What can go wrong with a backup, each with a code of its own and one next step. Faults of the way to the server
 //! are `webdav`'s.
 
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, NameError};
 use crate::database::DatabaseError;
 use crate::effect::Interrupted;
 use crate::secret::SecretError;
@@ -57,8 +57,11 @@ pub enum BackupError {
     #[error("setting `{key}` is not right: {reason}")]
     #[diagnostic(code(backup::bad_setting), help("`docs/backup.md` has a commented example"))]
     BadSetting { key: &'static str, reason: String },
+    #[error("there is no claim `{claim}` to back up")]
+    #[diagnostic(code(backup::no_claim), help("name it like `gitea/persistentvolumeclaim/gitea-shared-storage`"))]
+    NoClaim { claim: String },
     #[error("there is nothing to back up")]
-    #[diagnostic(code(backup::nothing), help("name at least one database: `backup::create(#{{ databases: [source] }})`"))]
+    #[diagnostic(code(backup::nothing), help("name at least one database, server or volume: `backup::create(#{{ databases: [source] }})`"))]
     Nothing,
     #[error("`{database}` cannot be backed up: {reason}")]
     #[diagnostic(
@@ -66,6 +69,9 @@ pub enum BackupError {
         help("`backup::create` dumps inside the pods that hold the data: name them in `members`, and an `admin` for globals")
     )]
     BadTarget { database: String, reason: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Name(#[from] NameError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     WebDav(#[from] WebDavError),

@@ -54,6 +54,10 @@ pub enum Content {
     },
     /// `pg_dumpall --globals-only`: roles with their password hashes, tablespaces.
     Globals { cluster: String },
+    /// `valkey-cli --rdb`.
+    Valkey { name: String },
+    /// `tar` of a claim's files.
+    Volume { claim: String },
 }
 
 /// What the server said of a database just before it was dumped.
@@ -73,6 +77,8 @@ impl Content {
         match self {
             Content::Database { cluster, database, .. } => format!("database {cluster}/{database}"),
             Content::Globals { cluster } => format!("globals of {cluster}"),
+            Content::Valkey { name } => format!("Valkey {name}"),
+            Content::Volume { claim } => format!("volume {claim}"),
         }
     }
 
@@ -81,6 +87,8 @@ impl Content {
         match self {
             Content::Database { cluster, database, .. } => format!("pg/{}/{}.dump.zst.age", segment(cluster), segment(database)),
             Content::Globals { cluster } => format!("pg/{}/globals.sql.zst.age", segment(cluster)),
+            Content::Valkey { name } => format!("valkey/{}.rdb.zst.age", segment(name)),
+            Content::Volume { claim } => format!("volumes/{}.tar.zst.age", segment(claim)),
         }
     }
 
@@ -89,13 +97,30 @@ impl Content {
         match self {
             Content::Database { .. } => head.starts_with(b"PGDMP"),
             Content::Globals { .. } => head.starts_with(b"--"),
+            Content::Valkey { .. } => head.starts_with(b"REDIS") || head.starts_with(b"VALKEY"),
+            // The first entry of the archive is the folder itself.
+            Content::Volume { .. } => head.starts_with(b"./\0"),
         }
     }
 
     pub fn database(&self) -> Option<String> {
         match self {
             Content::Database { cluster, database, .. } => Some(format!("{cluster}/{database}")),
-            Content::Globals { .. } => None,
+            _ => None,
+        }
+    }
+
+    pub fn valkey(&self) -> Option<String> {
+        match self {
+            Content::Valkey { name } => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    pub fn volume(&self) -> Option<String> {
+        match self {
+            Content::Volume { claim } => Some(claim.clone()),
+            _ => None,
         }
     }
 }
@@ -119,6 +144,14 @@ impl Manifest {
 
     pub fn databases(&self) -> Vec<String> {
         self.objects.iter().filter_map(|object| object.content.database()).collect()
+    }
+
+    pub fn valkey(&self) -> Vec<String> {
+        self.objects.iter().filter_map(|object| object.content.valkey()).collect()
+    }
+
+    pub fn volumes(&self) -> Vec<String> {
+        self.objects.iter().filter_map(|object| object.content.volume()).collect()
     }
 }
 

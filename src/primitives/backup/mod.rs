@@ -11,39 +11,30 @@ mod identity;
 mod manifest;
 mod output;
 mod producer;
+mod request;
+mod server;
 mod signature;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod volume;
 
-use crate::database::{Gateway, Target};
-use crate::effect::{Change, Diff, Permit, Preview};
-use crate::host::Host;
+use crate::database::Target;
+use crate::effect::{Change, Preview};
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, target, value};
 use catalogue::LatestOptions;
 use create::Begun;
 use driver::Backups;
 use error::BackupError;
 use manifest::{Grade, Manifest};
-use producer::{Dump, Globals, Place, Producers, cluster_name};
+use request::{CreateOptions, Request};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// What all backups are, for a dry run that plans one and reads the list afterwards.
 const BACKUPS: &str = "backup/";
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct CreateOptions {
-    /// Maps, as for `sql`; they are taken out before the rest is read.
-    databases: IgnoredAny,
-    /// Whether roles go along; where nothing is said, they do where an `admin` is known.
-    globals: Option<bool>,
-}
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -63,29 +54,31 @@ struct Verified {
 
 #[export_module]
 mod verbs {
-    /// Makes a backup of databases and of their servers' roles, and returns its id. Nothing counts until all is there.
+    /// Makes a backup and returns its id: of `databases` and their servers' roles, of Valkey servers (`valkey`) and of
+    /// `volumes`, in this order. A volume is read through a helper pod that mounts its claim. Nothing counts until all
+    /// is there.
     ///
     /// ```rhai
-    /// let id = backup::create(#{ databases: [gitea::database_in_use()] });
+    /// let id = backup::create(#{ databases: [gitea::database_in_use()], volumes: ["gitea/persistentvolumeclaim/gitea-shared-storage"] });
     /// ```
     #[rhai_fn(volatile, return_raw)]
     pub fn create(ctx: NativeCallContext, options: Map) -> RhaiResultOf<Dynamic> {
         bind(&ctx, |host| {
-            let (targets, globals) = wanted(options)?;
+            let request = requested(options)?;
             let backups = Backups::on(host)?;
             let change = Change::new("backup create", backups.platform()).touching(BACKUPS).cancellable();
-            let change = change.resting_on(targets.iter().flat_map(|target| [vec![target.resource()], target.grounds()].concat()));
+            let change = change.resting_on(request.grounds());
             host.change(
                 change,
                 || {
                     host.wait::<_, BackupError, Fault>(backups.ready())?;
-                    Ok(Preview::Action { request: request(&targets, globals) })
+                    Ok(Preview::Action { request: request.shown() })
                 },
                 |permit, _| {
                     let begun = Begun::default();
-                    let made = make(host, &backups, permit, &begun, &targets, globals);
+                    let made = request.make(host, &backups, permit, &begun);
                     if made.is_err() {
-                        clean(host, &backups, permit, &begun);
+                        request::shielded(host, backups.discard(permit, &begun));
                     }
                     made.map(|manifest| manifest.id)
                 },
@@ -184,22 +177,14 @@ fn found(ctx: &NativeCallContext, mut options: Map) -> RhaiResultOf<Dynamic> {
     })
 }
 
-/// The databases that a script names, and whether their globals go along.
-fn wanted(mut options: Map) -> Result<(Vec<Target>, Option<bool>), Fault> {
-    let databases = options.remove("databases").unwrap_or(Dynamic::UNIT);
-    let CreateOptions { globals, .. } = value::options(options)?;
-    let mut targets: Vec<Target> = Vec::new();
-    for target in databases_of(databases)? {
-        match targets.iter().find(|known| known.title() == target.title()) {
-            None => targets.push(target),
-            Some(known) if known.members == target.members => {}
-            Some(_) => {
-                let reason = "another server in the same namespace has a database of this name: back them up one by one".into();
-                return Err(BackupError::BadTarget { database: target.title(), reason }.into());
-            }
-        }
+/// All that a script wants in a backup.
+fn requested(mut options: Map) -> Result<Request, Fault> {
+    let given = options.remove("databases").unwrap_or(Dynamic::UNIT);
+    if let Some(pending) = options.values().find_map(value::pending_in) {
+        return Err(pending.into());
     }
-    Ok((targets, globals))
+    let options: CreateOptions = value::options(options)?;
+    Request::new(if given.is_unit() { Vec::new() } else { databases_of(given)? }, options)
 }
 
 const SHAPE: &str = "describe each as for `sql::connect`: host, database, user, password, members, admin";
@@ -215,60 +200,6 @@ fn databases_of(list: Dynamic) -> Result<Vec<Target>, Fault> {
     let map = |value: Dynamic| value.flatten().try_cast::<Map>().ok_or_else(wrong);
     let targets = maps.into_iter().map(|value| target::target(map(value)?)).collect::<Result<Vec<_>, Fault>>()?;
     if targets.is_empty() { Err(BackupError::Nothing.into()) } else { Ok(targets) }
-}
-
-/// What a dry run says.
-fn request(targets: &[Target], globals: Option<bool>) -> Diff {
-    let databases = targets.iter().map(|target| format!("dump database {}, encrypted", target.title()));
-    let globals = servers(targets, globals).into_iter().map(|target| format!("dump the roles of {}, encrypted", cluster_name(target)));
-    databases.chain(globals).fold(Diff::new(), Diff::note)
-}
-
-/// One database of each server whose globals go along.
-fn servers(targets: &[Target], globals: Option<bool>) -> Vec<&Target> {
-    let mut servers: Vec<&Target> = Vec::new();
-    for target in targets.iter().filter(|target| globals.unwrap_or(target.admin.is_some())) {
-        if !servers.iter().any(|known| cluster_name(known) == cluster_name(target)) {
-            servers.push(target);
-        }
-    }
-    servers
-}
-
-fn make(
-    host: &Host,
-    backups: &Backups,
-    permit: &Permit,
-    begun: &Begun,
-    targets: &[Target],
-    globals: Option<bool>,
-) -> Result<Manifest, Fault> {
-    let recipients = identity::recipients(&host.settings)?;
-    let gateway = Gateway::on(host)?;
-    let (mut dumps, mut roles) = (Producers::new(), Producers::new());
-    let servers = servers(targets, globals);
-    for target in targets {
-        let place = Arc::new(Place::new(&gateway, target.unlock(host)?));
-        if servers.iter().any(|server| std::ptr::eq(*server, target)) {
-            roles.push(Box::new(Globals(Arc::clone(&place))));
-        }
-        dumps.push(Box::new(Dump(place)));
-    }
-    dumps.extend(roles);
-    host.wait::<_, BackupError, Fault>(backups.create(permit, begun, &recipients, &dumps))
-}
-
-/// Removes what is unfinished. A Ctrl-C that ended the backup must not end this too; it takes seconds at most.
-fn clean(host: &Host, backups: &Backups, permit: &Permit, begun: &Begun) {
-    host.bridge.shield(true);
-    let cleaned = host.wait::<(), BackupError, BackupError>(async {
-        backups.discard(permit, begun).await;
-        Ok(())
-    });
-    host.bridge.shield(false);
-    if let Err(error) = cleaned {
-        host.events.warn(error.to_string());
-    }
 }
 
 pub fn primitive() -> Primitive {

@@ -2,6 +2,7 @@
 //! `commit`'s business. In a dry run planned files, commits and branches are seen as if they had been made.
 
 use super::error::RepoError;
+use super::makefile::{self, Refusal, Target};
 use crate::effect::{Diff, Permit, Preview};
 use crate::files::Files;
 use crate::process::{Command, Process, ProcessError};
@@ -127,6 +128,19 @@ impl<'h> Repo<'h> {
         Ok(Preview::Differs { diff: difference(file, before.as_deref(), Some(text)), foretold: Some(()) })
     }
 
+    /// A Makefile's text with this target in it.
+    pub fn with_target(&self, file: &str, name: &str, target: &Target) -> Result<String, RepoError> {
+        let text = self.content(&self.path(file)?)?.unwrap_or_default();
+        makefile::with_target(&text, name, target).map_err(|refusal| RepoError::BadMakefile {
+            file: file.into(),
+            name: name.into(),
+            reason: match refusal {
+                Refusal::Shared(names) => format!("one rule makes `{names}`"),
+                Refusal::Twice => "several rules make it".into(),
+            },
+        })
+    }
+
     pub fn write(&self, permit: &Permit, file: &str, text: &str) -> Result<(), RepoError> {
         Ok(self.files.write(permit, &self.path(file)?, text)?)
     }
@@ -142,6 +156,29 @@ impl<'h> Repo<'h> {
 
     pub fn remove(&self, permit: &Permit, file: &str) -> Result<(), RepoError> {
         Ok(self.files.remove(permit, &self.path(file)?)?)
+    }
+
+    /// Where a file of another checkout comes from, for a commit's message.
+    pub async fn origin(&self, file: &str) -> Result<String, RepoError> {
+        let path = self.path(file)?;
+        let (file, name) = (self.relative(&path), self.folder_name());
+        let last = self.read_git(&["log", "-1", "--format=%h %s", "--", &file]).await?;
+        Ok(if last.is_empty() {
+            format!("from {name}/{file}, never committed there")
+        } else {
+            format!("from {name}/{file}, last changed there in {last}")
+        })
+    }
+
+    fn folder_name(&self) -> String {
+        self.checkout.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Writes a file as another checkout has it, with its mode.
+    pub fn take(&self, permit: &Permit, from: &Repo<'_>, file: &str, to: &str) -> Result<(), RepoError> {
+        let (source, path) = (from.path(file)?, self.path(to)?);
+        self.files.write(permit, &path, &from.read(file)?)?;
+        Ok(self.files.take_mode(permit, &path, &source)?)
     }
 
     /// The tracked (and the planned) files that are not as the last commit has them.

@@ -45,6 +45,9 @@ pub enum RepoError {
     #[error("`{branch}` is not a name for a branch")]
     #[diagnostic(code(repo::bad_branch), help("set `repo.branch` in `railrun.yaml` to something like `railrun/workplan`"))]
     BadBranch { branch: String },
+    #[error("the target `{name}` of `{file}` cannot be edited: {reason}")]
+    #[diagnostic(code(repo::bad_makefile), help("give the target one rule of its own, then run the same command again"))]
+    BadMakefile { file: String, name: String, reason: String },
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),

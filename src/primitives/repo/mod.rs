@@ -3,15 +3,17 @@
 mod commit;
 mod driver;
 mod error;
+mod makefile;
 
-use crate::effect::Change;
+use crate::effect::{Change, Preview};
 use crate::files::Files;
 use crate::host::Host;
 use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind, host_of, read as look, read_value, value};
 use commit::Request;
 use driver::{Checkout, Repo};
+use makefile::Target;
 use rhai::plugin::{Dynamic, NativeCallContext, export_module, exported_module};
-use rhai::{Array, ImmutableString};
+use rhai::{Array, ImmutableString, Map};
 
 /// The branch for commits, where `repo.branch` is not set.
 const BRANCH: &str = "railrun/workplan";
@@ -156,6 +158,43 @@ mod verbs {
         })
     }
 
+    /// Writes a file as another checkout has it, with its mode, and gives a line for the commit's message: where it comes
+    /// from and the last commit there. Removing it there is another verb.
+    ///
+    /// ```rhai
+    /// let origin = repo::open("apps").take(repo::open("cluster"), "helm/gitea-values.sops.yaml", "helm/gitea-values.sops.yaml");
+    /// ```
+    #[rhai_fn(global, volatile, return_raw)]
+    pub fn take(ctx: NativeCallContext, checkout: &mut Checkout, other: Checkout, file: &str, to: &str) -> RhaiResultOf<Dynamic> {
+        bind(&ctx, |host| {
+            let (repo, from) = (on(host, checkout), on(host, &other));
+            let origin = host.wait::<_, _, Fault>(from.origin(file))?;
+            let what = Change::new("repo take", target(checkout, to)).touching(resource(&ctx, checkout, to));
+            let preview = || match repo.preview_write(to, &from.read(file)?)? {
+                Preview::Differs { diff, .. } => Ok::<_, Fault>(Preview::Differs { diff, foretold: Some(origin.clone()) }),
+                _ => Ok(Preview::Same(origin.clone())),
+            };
+            host.change(what, preview, |permit, _| Ok(repo.take(permit, &from, file, to).map(|()| origin.clone())?))
+        })
+    }
+
+    /// Sets a target of a Makefile: replaced where it is, added beside its kin (`gitea-…`) where it is not, and declared
+    /// phony. Options: `help`, `needs` (targets), `recipe` (its lines, without the tab).
+    ///
+    /// ```rhai
+    /// repo::open("apps").set_target("Makefile", "gitea-status", #{ help: "Show Gitea's pods", recipe: ["kubectl get pods -n apps"] });
+    /// ```
+    #[rhai_fn(global, volatile, return_raw)]
+    pub fn set_target(ctx: NativeCallContext, checkout: &mut Checkout, file: &str, name: &str, options: Map) -> RhaiResultOf<Dynamic> {
+        bind(&ctx, |host| {
+            let (repo, options): (_, Target) = (on(host, checkout), value::options(options)?);
+            let text = repo.with_target(file, name, &options)?;
+            let what =
+                Change::new("repo set_target", format!("{}#{name}", target(checkout, file))).touching(resource(&ctx, checkout, file));
+            host.change(what, || Ok(repo.preview_write(file, &text)?), |permit, _| Ok(repo.write(permit, file, &text)?))
+        })
+    }
+
     /// Commits these files and nothing else, on the branch of the setting `repo.branch` (`railrun/workplan`), which is
     /// made from the last commit where it is new. Gives `#{ id, branch }`. It never pushes, and refuses when another
     /// tracked file is changed, no branch is checked out, or a merge or rebase is under way.
@@ -207,7 +246,8 @@ fn last_commit(checkout: &Checkout) -> String {
 
 pub fn primitive() -> Primitive {
     let reads = ["open", "exists", "read", "committed", "clean", "head", "branch", "ready"].map(Verb::read);
-    let states = ["write", "remove", "commit"].map(Verb::state);
+    let states = ["write", "remove", "take", "commit"].map(Verb::state);
+    let states = states.into_iter().chain([Verb::state("set_target").options::<Target>()]);
     Primitive {
         name: "repo",
         module: exported_module!(verbs),

@@ -162,3 +162,55 @@ fn bad_requests_are_refused() {
         Trial::within(trial.folder, Setup { settings: "settings: {checkouts: {cluster: c}, repo: {branch: 'a..b'}}", ..setup(Mode::Live) });
     assert_eq!(bad.code("let c = repo::open(\"cluster\"); c.write(\"a.txt\", \"3\"); c.commit(\"m\", [\"a.txt\"])"), "repo::bad_branch");
 }
+
+const TAKE: &str = "repo::open(\"d\").take(repo::open(\"cluster\"), \"a.txt\", \"new/a.txt\")";
+
+/// Beside `c` a second checkout, `d`, with one commit.
+fn with_two_checkouts() -> Trial {
+    let trial = with_checkout();
+    trial.put("d/x", "");
+    for line in ["-C ../d init --quiet", "-C ../d add .", "-C ../d -c user.name=t -c user.email=t@t commit --quiet -m d"] {
+        git(&trial, line);
+    }
+    trial
+}
+
+#[test]
+fn a_file_is_taken_once_with_its_mode_and_its_origin_is_said() {
+    let trial = with_two_checkouts();
+    use std::os::unix::fs::PermissionsExt;
+    let (from, to) = (trial.folder.path().join("c/a.txt"), trial.folder.path().join("d/new/a.txt"));
+    std::fs::set_permissions(&from, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let id = git(&trial, "log -1 --format=%h");
+    assert_eq!(trial.text(TAKE), format!("from c/a.txt, last changed there in {id} first"));
+    assert_eq!((trial.disk("d/new/a.txt"), std::fs::metadata(&to).unwrap().permissions().mode() & 0o777), ("one\n".into(), 0o755));
+    trial.run(TAKE);
+    assert_eq!(trial.said(), ["done repo take d/new/a.txt", "same repo take d/new/a.txt"]);
+    assert_eq!(trial.code("repo::open(\"d\").take(repo::open(\"cluster\"), \"none\", \"x\")"), "file::not_found");
+    assert_eq!(trial.code("repo::open(\"d\").take(repo::open(\"cluster\"), \"a.txt\", \"../x\")"), "repo::outside");
+}
+
+#[test]
+fn a_dry_run_takes_nothing() {
+    let trial = dry_run(with_two_checkouts());
+    trial.run(&format!("{TAKE}; expect(repo::open(\"d\").read(\"new/a.txt\"), \"one\\n\");"));
+    assert!(!trial.folder.path().join("d/new").exists());
+    assert!(trial.said()[0].starts_with("plan repo take d/new/a.txt"), "{:?}", trial.said());
+}
+
+const TARGET: &str = "repo::open(\"cluster\").set_target(\"Makefile\", \"b\", #{ help: \"B\", recipe: [\"@true\"] })";
+
+#[test]
+fn a_target_of_a_makefile_is_set_once() {
+    let trial = with_checkout();
+    trial.put("c/Makefile", "a:\n\t@true\n");
+    trial.run(TARGET);
+    trial.run(TARGET);
+    assert_eq!(trial.disk("c/Makefile"), "a:\n\t@true\n\n.PHONY: b\n\nb: ## B\n\t@true\n");
+    assert_eq!(trial.said(), ["done repo set_target c/Makefile#b", "same repo set_target c/Makefile#b"]);
+    trial.put("c/Makefile", "a b:\n\t@true\n");
+    assert_eq!(trial.code(TARGET), "repo::bad_makefile");
+    let trial = dry_run(trial);
+    trial.run("repo::open(\"cluster\").set_target(\"Makefile\", \"c\", #{ recipe: [\"@true\"] })");
+    assert_eq!((trial.disk("c/Makefile"), trial.said().len()), ("a b:\n\t@true\n".into(), 1));
+}

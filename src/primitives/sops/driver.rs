@@ -1,7 +1,7 @@
 //! Changes to encrypted files as differences. How sops is called is `crate::sops`' business; a new password's letters
 //! are `generate`'s.
 
-use crate::effect::{Permit, Preview};
+use crate::effect::{Diff, Permit, Preview};
 use crate::files::Files;
 use crate::host::{Host, SharedHost};
 use crate::script::Fault;
@@ -92,6 +92,21 @@ impl<'h> Vault<'h> {
 
     pub async fn create(&self, permit: &Permit, file: &str, content: &Value) -> Result<(), Fault> {
         Ok(self.sops.create(permit, &self.path(file), content).await?)
+    }
+
+    /// Nothing differs where a file is encrypted to those whom its `.sops.yaml` wants.
+    pub async fn preview_update_keys(&self, file: &str) -> Result<Preview<()>, Fault> {
+        let (now, wanted) = self.sops.recipients(&self.path(file)).await?;
+        if now == wanted {
+            return Ok(Preview::Same(()));
+        }
+        let gone = now.difference(&wanted).map(|one| format!("- {one}"));
+        let new = wanted.difference(&now).map(|one| format!("+ {one}"));
+        Ok(Preview::Differs { diff: gone.chain(new).fold(Diff::new(), Diff::note), foretold: Some(()) })
+    }
+
+    pub async fn update_keys(&self, permit: &Permit, file: &str) -> Result<(), Fault> {
+        Ok(self.sops.update_keys(permit, &self.path(file)).await?)
     }
 
     /// What a dry run shows of it, and remembers.

@@ -76,6 +76,16 @@ mod verbs {
         make_up(&ctx, file, path, Map::new())
     }
 
+    /// Encrypts a file to those whom the `.sops.yaml` above it names, as after a move to another checkout.
+    ///
+    /// ```rhai
+    /// sops::update_keys("../railiance-apps/helm/gitea-values.sops.yaml");
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn update_keys(ctx: NativeCallContext, file: &str) -> RhaiResultOf<Dynamic> {
+        update(&ctx, file)
+    }
+
     /// Makes an encrypted file, by the rules of the `.sops.yaml` above it. One that is there already stays as it is.
     ///
     /// ```rhai
@@ -95,6 +105,18 @@ mod verbs {
             )
         })
     }
+}
+
+fn update(ctx: &NativeCallContext, file: &str) -> RhaiResultOf<Dynamic> {
+    use crate::effect::Change;
+    bind(ctx, |host| {
+        let vault = Vault::on(host);
+        host.change(
+            Change::new("sops update_keys", vault.name(file)).touching(vault.resource(file)),
+            || host.wait(vault.preview_update_keys(file)),
+            |permit, _| host.wait(vault.update_keys(permit, file)),
+        )
+    })
 }
 
 fn make_up(ctx: &NativeCallContext, file: &str, path: &str, options: Map) -> RhaiResultOf<Dynamic> {
@@ -146,6 +168,7 @@ pub fn primitive() -> Primitive {
         Verb::read("secret").while_declaring(),
         Verb::state("set"),
         Verb::state("generate").options::<GenerateOptions>(),
+        Verb::state("update_keys"),
         Verb::state("create"),
     ];
     Primitive { name: "sops", module: exported_module!(verbs), verbs, types: |_| {} }

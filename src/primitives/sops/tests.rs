@@ -147,3 +147,28 @@ fn what_cannot_be_changed_fails_with_its_reason() {
     assert_eq!(trial.code("sops::read(\"helm/x.sops.yaml\")"), "sops::mac_mismatch");
     assert_eq!(trial.code("sops::set(\"helm/x.sops.yaml\", \"gitea.size\", 7)"), "sops::mac_mismatch");
 }
+
+#[test]
+fn a_file_follows_the_recipients_of_its_rule() {
+    let Some(world) = World::with_file() else { return };
+    const UPDATE: &str = "sops::update_keys(\"helm/x.sops.yaml\")";
+    let trial = &world.live;
+    trial.run(UPDATE);
+    let other = age::x25519::Identity::generate().to_public().to_string();
+    let rule = trial.disk(".sops.yaml");
+    trial.put(".sops.yaml", &format!("{},{other}\n", rule.trim_end()));
+    let before = trial.disk("helm/x.sops.yaml");
+    let said = trial.said();
+    let World { live, process } = world;
+    let planning = World { live, process: process.clone() }.dry_run();
+    planning.run(UPDATE);
+    assert_eq!(planning.disk("helm/x.sops.yaml"), before);
+    assert_eq!(planning.said(), [format!("plan sops update_keys helm/x.sops.yaml: {{\"edits\":[{{\"note\":\"+ {other}\"}}]}}")]);
+    let trial = Trial::within(planning.folder, Setup { mode: Mode::Live, process, settings: "" });
+    trial.run(UPDATE);
+    trial.run(UPDATE);
+    assert!(trial.disk("helm/x.sops.yaml").contains(&other));
+    assert_eq!(trial.said(), ["done sops update_keys helm/x.sops.yaml", "same sops update_keys helm/x.sops.yaml"]);
+    assert_eq!(said.last().map(String::as_str), Some("same sops update_keys helm/x.sops.yaml"));
+    assert_eq!(trial.code("sops::update_keys(\"helm/none.sops.yaml\")"), "file::not_found");
+}

@@ -1,0 +1,115 @@
+//! The whole workplan in one command, a second run that writes nothing, and a status that tells what somebody has undone by
+//! hand. It moves Gitea to another namespace, so it is part of the long run only, after `main_job`.
+
+use super::logs::Mark;
+use super::platform::{Repository, checkout, facts, git_status, keep, kubectl, password};
+use crate::support::sandbox::{self, shell};
+use std::time::Instant;
+
+const ALL: &[&str] = &["run", "t01", "t02", "t06", "t03", "t05"];
+const CHECKOUTS: [&str; 3] = ["railiance-platform", "railiance-cluster", "railiance-apps"];
+
+/// What git has: every head, and nothing that waits for a commit.
+fn heads() -> Vec<String> {
+    let head = |name: &&str| {
+        let folder = checkout(name);
+        assert_eq!(git_status(&folder), "", "{name} has changes that nobody committed");
+        shell(&format!("git -C {} rev-parse HEAD", folder.display()))
+    };
+    CHECKOUTS.iter().map(head).collect()
+}
+
+/// A person who signed in through Gitea's form, and stays so.
+struct Session(tempfile::TempDir);
+
+impl Session {
+    fn sign_in() -> Self {
+        let session = Self(tempfile::tempdir().expect("a temporary folder"));
+        let form = format!("-d user_name=root1 --data-urlencode 'password={}'", password("root1"));
+        session.curl(&format!("{form} http://10.200.0.2:30300/user/login"));
+        assert!(session.is_known(), "signing in failed");
+        session
+    }
+
+    fn curl(&self, args: &str) -> String {
+        let jar = self.0.path().join("cookies");
+        shell(&format!("curl -s -o /dev/null -w '%{{http_code}}' --max-time 10 -b {0} -c {0} {args}", jar.display()))
+    }
+
+    fn is_known(&self) -> bool {
+        self.curl("http://10.200.0.2:30300/user/settings") == "200"
+    }
+}
+
+#[test]
+#[ignore = "long: it moves Gitea to another namespace (make test-long)"]
+fn the_workplan_runs_to_its_end_in_one_command() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::own();
+    let (before, session) = (facts(), Session::sign_in());
+    repository.railrun(ALL).exits(0).says("T06 is done").says("T03 is done").says("T05 is done");
+    assert_eq!(facts(), before, "what users have is not what it was");
+    assert!(session.is_known(), "whoever was signed in is signed out");
+
+    let (mark, committed, begun) = (Mark::now(), heads(), Instant::now());
+    let again = repository.railrun(ALL).exits(0);
+    keep(&format!("a second run of all took {:.1} s\n", begun.elapsed().as_secs_f64()));
+    assert_eq!(again.stderr.matches("nothing to change").count(), 5, "{}", again.stderr);
+    assert_eq!(mark.writes(), Vec::<String>::new(), "a second run wrote something");
+    assert_eq!(heads(), committed);
+
+    for script in ["t03-gitea-relocate", "t05-backup-relocate", "t06-valkey", "backup", "boundary", "smoke", "valkey-status"] {
+        let mark = Mark::now();
+        repository.railrun(&[&format!("scripts/{script}.rhai"), "--dry-run"]).exits(0);
+        assert_eq!(mark.writes(), Vec::<String>::new(), "{script}'s dry run wrote something");
+        assert_eq!(heads(), committed, "{script}'s dry run touched a checkout");
+    }
+    repository.railrun(&["scripts/boundary.rhai"]).exits(0);
+    status_tells_what_was_undone(&repository);
+    every_target_works();
+}
+
+fn status_tells_what_was_undone(repository: &Repository) {
+    let cluster = checkout("railiance-cluster");
+    let broken = |undo: &str, mend: &str, task: &str, said: &str| {
+        shell(undo);
+        let status = repository.railrun(&["status"]).exits(1);
+        let line = status
+            .stdout
+            .lines()
+            .chain(status.stderr.lines())
+            .find(|line| line.contains(task) && !line.contains("done"))
+            .map(str::to_owned);
+        shell(mend);
+        assert!(
+            line.is_some() && format!("{}{}", status.stdout, status.stderr).contains(said),
+            "{task} {said}:\n{}{}",
+            status.stdout,
+            status.stderr
+        );
+    };
+    let git = format!("git -C {}", cluster.display());
+    broken(&format!("rm {}/helm/MOVED.md", cluster.display()), &format!("{git} checkout -q helm/MOVED.md"), "T03", "tombstone");
+    let kube = "kubectl --kubeconfig \"$RAILRUN_SANDBOX_ADMIN_KUBECONFIG\" -n platform";
+    broken(
+        &format!("{kube} scale statefulset valkey-primary --replicas=0 && {kube} wait --for=delete pod/valkey-primary-0 --timeout=60s"),
+        &format!("{kube} scale statefulset valkey-primary --replicas=1 && {kube} rollout status statefulset valkey-primary --timeout=60s"),
+        "T06",
+        "Valkey answers to its password",
+    );
+}
+
+/// Each of the workplan's targets that T03, T05 and T06 leave behind.
+fn every_target_works() {
+    let (apps, cluster, platform) = (checkout("railiance-apps"), checkout("railiance-cluster"), checkout("railiance-platform"));
+    let make = |folder: &std::path::Path, target: &str| keep(&shell(&format!("make -C {} {target} 2>&1", folder.display())));
+    make(&apps, "gitea-status");
+    make(&apps, "gitea-deploy");
+    make(&cluster, "smoke");
+    make(&cluster, "backup");
+    let railrun = format!("cd {} && {}", env!("CARGO_MANIFEST_DIR"), env!("CARGO_BIN_EXE_railrun"));
+    make(&platform, &format!("backup RAILRUN='{railrun}'"));
+    assert!(kubectl("-n apps get pods -o name").contains("pod/gitea-"));
+}
