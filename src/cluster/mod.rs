@@ -83,6 +83,7 @@ impl Cluster {
             tunnels: self.tunnels.clone(),
             kinds: Mutex::default(),
             loopback: None,
+            fence: self.fence.clone(),
         }
     }
 
