@@ -61,11 +61,11 @@ pub struct Roles {
 }
 
 pub fn roles(members: &[Member], mark: Duration, ended: Duration) -> Roles {
-    let at_first =
-        |samples: &[Sample<Standing>]| samples.iter().find(|sample| sample.asked < mark || mark.is_zero()).is_some_and(is_primary);
-    let before = members.iter().find(|(_, samples)| at_first(samples)).map(|(name, _)| name.clone());
+    let led =
+        |samples: &[Sample<Standing>]| samples.iter().rfind(|sample| sample.is_good() && sample.asked <= mark).is_some_and(is_primary);
+    let before = members.iter().find(|(_, samples)| led(samples)).map(|(name, _)| name.clone());
     let after = members.iter().find(|(_, samples)| samples.last().is_some_and(is_primary)).map(|(name, _)| name.clone());
-    let others = members.iter().filter(|(name, _)| Some(name) != before.as_ref());
+    let others = members.iter().filter(|(name, _)| before.as_ref().is_some_and(|before| before != name));
     let promoted = others.filter_map(|(_, samples)| samples.iter().find(|sample| sample.answered > mark && is_primary(sample)));
     let promoted = promoted.map(|sample| sample.answered).min();
     let (most_primaries, dual) = overlap(&members.iter().map(|(_, samples)| spans(samples)).collect::<Vec<_>>());

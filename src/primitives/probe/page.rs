@@ -35,7 +35,7 @@ pub struct Seen {
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1120px;padding:0 1rem;color:#1c2733;background:#fff}\
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .3rem}p{margin:.3rem 0}\
 table{border-collapse:collapse;margin:1rem 0;width:100%}th,td{padding:.35rem .6rem;border-bottom:1px solid #d5dde5;text-align:right;vertical-align:top}\
-td small{white-space:nowrap}th:first-child,td:first-child{text-align:left}td small,th small{color:#5b6b7b;font-weight:normal}\
+td{white-space:nowrap}th:first-child,td:first-child{text-align:left}td small,th small{color:#5b6b7b;font-weight:normal}\
 .bad{color:#a3161a;font-weight:600}.good{color:#1d6b34;font-weight:600}ul{margin:.2rem 0 .6rem 1.2rem;padding:0}svg{width:100%;height:auto}";
 
 /// The whole page.
@@ -90,8 +90,13 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn section(row: &Row) -> String {
-    let complaints: String = row.complaints.iter().map(|complaint| format!("<li class=bad>{}</li>", text(complaint))).collect();
-    let complaints = if complaints.is_empty() { complaints } else { format!("<ul>{complaints}</ul>\n") };
+    let mut complaints = String::new();
+    for complaint in &row.complaints {
+        let _ = writeln!(complaints, "<li class=bad>{}</li>", text(complaint));
+    }
+    if !complaints.is_empty() {
+        complaints = format!("<ul>{complaints}</ul>\n");
+    }
     let failures: String =
         [("login", &row.report.login), ("writer", &row.report.writer)].iter().map(|(who, seen)| failures(who, seen)).collect();
     let mark = if row.passed { "<span class=good>✓</span>" } else { "<span class=bad>✗</span>" };
