@@ -5,7 +5,7 @@ RAILRUN ?= target/debug/railrun
 SANDBOX := tests/sandbox/sandbox
 WITH_SANDBOX := eval "$$($(SANDBOX) env)" &&
 
-.PHONY: help demo test test-long check bench build sandbox sandbox-down pg-deploy pg-status valkey-deploy valkey-status smoke backup docs
+.PHONY: help demo test test-long check bench build sandbox sandbox-down pg-deploy pg-status valkey-deploy valkey-status smoke test-ha-failover backup docs
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ valkey-status: ## Show how Valkey is
 
 smoke: ## Check that the platform answers
 	$(RAILRUN) scripts/smoke.rhai
+
+test-ha-failover: ## Break PostgreSQL HA in every way and measure it, task T04 (GITEA_URL=...)
+	$(RAILRUN) run t04 $(if $(GITEA_URL),--set gitea.url=$(GITEA_URL))
 
 backup: ## Back up the platform's databases, age-encrypted, and verify the upload
 	$(RAILRUN) scripts/backup.rhai

@@ -4,6 +4,7 @@
 use crate::effect::Interrupted;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
@@ -12,20 +13,38 @@ pub struct Bridge {
     pressed: watch::Receiver<u32>,
     /// How many presses have been dealt with.
     heard: AtomicU32,
+    /// What ends every wait, whatever the user pressed.
+    pub halt: Arc<Halt>,
     /// While a change that cannot be cancelled is under way, a press is noted but nothing is dropped.
     shielded: AtomicBool,
+}
+
+/// Ends every wait of a bridge for one reason, from anywhere.
+pub struct Halt {
+    reason: Mutex<Option<Interrupted>>,
+    press: watch::Sender<u32>,
+}
+
+impl Halt {
+    /// As after Ctrl-C, but acknowledging does not help.
+    pub fn set(&self, reason: Interrupted) {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.press.send_modify(|_| {});
+    }
 }
 
 impl Bridge {
     pub fn new() -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (press, pressed) = watch::channel(0);
+        let halt = Arc::new(Halt { reason: Mutex::default(), press });
+        let heard = Arc::clone(&halt);
         runtime.spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
-                press.send_modify(|count| *count += 1);
+                heard.press.send_modify(|count| *count += 1);
             }
         });
-        Ok(Self { runtime, pressed, heard: AtomicU32::new(0), shielded: AtomicBool::new(false) })
+        Ok(Self { runtime, pressed, heard: AtomicU32::new(0), halt, shielded: AtomicBool::new(false) })
     }
 
     /// Where background work (probes, port-forwards) is spawned.
@@ -43,9 +62,15 @@ impl Bridge {
             tokio::select! {
                 biased;
                 result = work => result.map_err(F::from),
-                () = self.press() => Err(Interrupted.into()),
+                reason = self.press() => Err(reason.into()),
             }
         })
+    }
+
+    /// Waits for `work` whatever was pressed: for giving back what is held.
+    #[expect(clippy::disallowed_methods, reason = "the only other block_on of the crate")]
+    pub fn finish<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// Like [`Bridge::wait`], also from inside other waiting: a secret may be read while a verb is at work.
@@ -77,11 +102,17 @@ impl Bridge {
         self.shielded.store(up, Ordering::SeqCst);
     }
 
-    async fn press(&self) {
+    /// Why nothing may go on.
+    pub fn halted(&self) -> Option<Interrupted> {
+        let halted = self.halt.reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        halted.or_else(|| self.interrupted().then_some(Interrupted::ByUser))
+    }
+
+    async fn press(&self) -> Interrupted {
         let mut pressed = self.pressed.clone();
         loop {
-            if self.interrupted() && !self.shielded.load(Ordering::SeqCst) {
-                return;
+            if let Some(reason) = self.halted().filter(|_| !self.shielded.load(Ordering::SeqCst)) {
+                return reason;
             }
             if pressed.changed().await.is_err() {
                 std::future::pending::<()>().await;

@@ -79,11 +79,43 @@ impl Display for Change {
 #[serde(rename_all = "kebab-case")]
 pub enum Edit {
     /// A value at a path; `None` stands for "absent".
-    Field { path: String, from: Option<String>, to: Option<String> },
+    Field {
+        path: String,
+        from: Option<String>,
+        to: Option<String>,
+        /// What stands behind a masked value.
+        #[serde(skip)]
+        sealed: Sealed,
+    },
     /// A text as a unified diff.
     Text { name: String, unified: String },
     /// Something said in words.
     Note(String),
+    /// Something worth knowing that says nothing about what is changed: a size, an age.
+    Aside(String),
+}
+
+/// Values that are never shown. They tell one difference from another, and that only through a keyed fingerprint.
+#[derive(Clone, Default)]
+pub struct Sealed(Vec<String>);
+
+impl Sealed {
+    pub fn of<'v>(values: impl IntoIterator<Item = Option<&'v str>>) -> Self {
+        Self(values.into_iter().map(|value| value.unwrap_or_default().to_owned()).collect())
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[sealed]")
+    }
+}
+
+/// What is sealed does not take part in comparing what is shown.
+impl PartialEq for Sealed {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What differs, ready to be shown. Secrets never enter it: use [`Diff::secret`].
@@ -103,8 +135,27 @@ impl Diff {
 
     #[must_use]
     pub fn field(mut self, path: impl Into<String>, from: Option<String>, to: Option<String>) -> Self {
-        self.edits.push(Edit::Field { path: path.into(), from, to });
+        self.edits.push(Edit::Field { path: path.into(), from, to, sealed: Sealed::default() });
         self
+    }
+
+    /// A secret value that comes in place of another, or of none: told apart by fingerprint, never shown.
+    #[must_use]
+    pub fn sealed(self, path: impl Into<String>, before: Option<&str>, after: &str) -> Self {
+        let mut diff = self.secret(path, before.is_some());
+        if let Some(Edit::Field { sealed, .. }) = diff.edits.last_mut() {
+            *sealed = Sealed::of([before, Some(after)]);
+        }
+        diff
+    }
+
+    /// What this difference is, for a keyed fingerprint: all that is shown except asides, and what is sealed.
+    pub fn essence(&self) -> Vec<u8> {
+        let parts = self.edits.iter().filter(|edit| !matches!(edit, Edit::Aside(_))).map(|edit| {
+            let sealed: &[String] = if let Edit::Field { sealed, .. } = edit { &sealed.0 } else { &[] };
+            serde_json::to_string(&(edit, sealed)).unwrap_or_default()
+        });
+        parts.collect::<Vec<_>>().join("\n").into_bytes()
     }
 
     /// A secret value that is new or other than before: only that is shown.
@@ -119,6 +170,13 @@ impl Diff {
     pub fn text(mut self, name: impl Into<String>, before: &str, after: &str) -> Self {
         let unified = TextDiff::from_lines(before, after).unified_diff().context_radius(3).to_string();
         self.edits.push(Edit::Text { name: name.into(), unified });
+        self
+    }
+
+    /// Something worth knowing that may differ from one look to the next.
+    #[must_use]
+    pub fn aside(mut self, text: impl Into<String>) -> Self {
+        self.edits.push(Edit::Aside(text.into()));
         self
     }
 
@@ -180,13 +238,58 @@ pub trait Stage {
     fn waits_for(&self, what: &Change) -> Option<String>;
     /// Whether this change may begin (an interrupted run starts none).
     fn may_begin(&self) -> Result<(), Interrupted>;
+    /// Whether exactly this difference may be applied: a saved plan admits what it holds and nothing else.
+    fn admit(&self, _: &Change, _: &Diff) -> Result<(), Interrupted> {
+        Ok(())
+    }
+    /// What a preview that failed means where a saved plan foresaw it.
+    fn unforeseen(&self, _: &Change, _: &str) -> Option<Interrupted> {
+        None
+    }
 }
 
-/// The user pressed Ctrl-C.
-#[derive(Clone, Copy, Debug, thiserror::Error, miette::Diagnostic)]
-#[error("interrupted")]
-#[diagnostic(code(interrupted), help("run the same command again to go on"))]
-pub struct Interrupted;
+/// Why no further change may begin, or why waiting for one was cut short.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+pub enum Interrupted {
+    /// The user pressed Ctrl-C.
+    #[error("interrupted")]
+    #[diagnostic(code(interrupted), help("run the same command again to go on"))]
+    ByUser,
+    /// What happens can no longer be written down.
+    #[error("the journal cannot be written: {0}")]
+    #[diagnostic(
+        code(journal::failed),
+        help("nothing is changed that is not written down first: make room, or name another folder with the setting `journal.folder`")
+    )]
+    Unwritten(String),
+    /// Another run works on this environment.
+    #[error("{0}")]
+    #[diagnostic(
+        code(lock::held),
+        help("wait for it to end; `railrun unlock` shows the lock, and removes it where its holder is gone for good")
+    )]
+    LockHeld(String),
+    /// This run may no longer be the only one.
+    #[error("the lock of this environment is lost: {0}")]
+    #[diagnostic(code(lock::lost), help("nothing further was begun; look at `railrun history`, then run the same command again"))]
+    LockLost(String),
+    /// What was found is not what the saved plan replaces.
+    #[error("{said}")]
+    #[diagnostic(code(plan::drift))]
+    Drift {
+        said: String,
+        #[help]
+        help: String,
+    },
+    #[error("cannot take the lock of this environment: {0}")]
+    #[diagnostic(
+        code(lock::failed),
+        help(
+            "the setting `lock.namespace` says in which namespace its Lease is kept; the user of the kubeconfig needs get, create, update and delete of leases there"
+        )
+    )]
+    NoLock(String),
+}
 
 /// Makes a change, or shows it.
 ///
@@ -211,7 +314,7 @@ pub fn change<T, E: Display + From<Interrupted>>(
                     stage.planned(&what, &Diff::new().note(format!("known after {earlier}")));
                     Ok(Outcome::Pending(earlier))
                 }
-                _ => Err(error),
+                _ => Err(stage.unforeseen(&what, &error.to_string()).map_or(error, E::from)),
             };
         }
     };
@@ -228,6 +331,7 @@ pub fn change<T, E: Display + From<Interrupted>>(
         return Ok(foretold.map_or_else(|| Outcome::Pending(what.to_string()), Outcome::Changed));
     }
     stage.may_begin()?;
+    stage.admit(&what, &diff)?;
     stage.intent(&what, &diff);
     let result = apply(&Permit(()), &diff);
     match &result {

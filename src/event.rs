@@ -3,6 +3,7 @@
 
 use crate::effect::{Diff, Mode};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,17 @@ use std::time::Duration;
 pub enum Event {
     RunStarted {
         id: String,
+        /// What the journal calls this run.
+        run: String,
+        /// Whether it goes on with a run that was cut short.
+        resumed: bool,
         title: String,
         script: String,
+        /// The fingerprint of the script and everything that it imports.
+        source: String,
         environment: String,
         cluster: Option<String>,
+        cluster_uid: Option<String>,
         mode: Mode,
         state_hub_task_id: Option<String>,
     },
@@ -42,6 +50,18 @@ pub enum Event {
         ending: Ending,
         #[serde(serialize_with = "millis")]
         elapsed: Duration,
+    },
+    /// `task.remember` read this; a value that cannot be kept has `kept: false`.
+    Remembered {
+        name: String,
+        value: Value,
+        kept: bool,
+    },
+    /// A step put this into `state`.
+    StateSet {
+        key: String,
+        value: Value,
+        kept: bool,
     },
     ChangeUnchanged {
         verb: &'static str,
@@ -137,6 +157,8 @@ impl Verdict {
 pub enum Ending {
     /// Its `done` held already.
     AlreadyDone,
+    /// It was passed before the run was cut short.
+    Earlier,
     /// It ran; the number of changes that were made (or planned).
     Ran {
         changes: usize,
@@ -156,6 +178,10 @@ pub enum RunOutcome {
     WouldStop,
     Failed,
     Interrupted,
+    /// It was not allowed to go on: the cluster, the lock or the plan is not what it should be.
+    Refused,
+    /// `railrun undo` took back what it could.
+    Undone,
 }
 
 fn millis<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -19,18 +19,38 @@ pub enum FileError {
     #[error("cannot {verb} `{path}`: {reason}")]
     #[diagnostic(code(file::failed))]
     Failed { verb: &'static str, path: String, reason: String },
+    #[error("`{path}` lies outside of what scripts may read")]
+    #[diagnostic(code(file::outside), help("files are read below {root} and where a setting of `railrun.yaml` leads"))]
+    Outside { path: String, root: String },
 }
 
 /// The files a run may reach, from one root.
 pub struct Files {
     root: PathBuf,
     mode: Mode,
+    /// Where reads may go beside the root; anywhere where nothing was said.
+    also: Option<Vec<PathBuf>>,
     planned: Mutex<HashMap<PathBuf, Option<String>>>,
 }
 
 impl Files {
     pub fn new(root: PathBuf, mode: Mode) -> Self {
-        Self { root, mode, planned: Mutex::default() }
+        Self { root, mode, also: None, planned: Mutex::default() }
+    }
+
+    /// Keeps reads below the root and these files and folders.
+    #[must_use]
+    pub fn within(mut self, named: impl IntoIterator<Item = String>) -> Self {
+        let paths = named.into_iter().map(|name| self.path(&name)).filter_map(|path| path.canonicalize().ok());
+        self.also = Some(paths.chain(self.root.canonicalize().ok()).collect());
+        self
+    }
+
+    /// Whether a file may be read; one that is not there gives nothing away.
+    fn may_read(&self, path: &Path) -> Result<(), FileError> {
+        let (Some(also), Ok(real)) = (&self.also, path.canonicalize()) else { return Ok(()) };
+        let outside = || FileError::Outside { path: path.display().to_string(), root: self.root.display().to_string() };
+        if also.iter().any(|allowed| real.starts_with(allowed)) { Ok(()) } else { Err(outside()) }
     }
 
     pub fn root(&self) -> &Path {
@@ -92,6 +112,7 @@ impl Files {
 
     /// A text file as it is on disk, whatever was planned.
     pub fn read_disk(&self, path: &Path) -> Result<String, FileError> {
+        self.may_read(path)?;
         let bytes = std::fs::read(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => self.not_found(path),
             _ => failed("read", path, &error),
@@ -181,6 +202,22 @@ mod tests {
         assert_eq!(names, ["helm/x", "cluster/helm/x", "cluster"]);
         files.write(&Permit::for_tests(), &root.join(".git/HEAD"), "").unwrap();
         assert_eq!((files.name(&root), files.name(Path::new("/elsewhere/x"))), ("platform".into(), "/elsewhere/x".into()));
+    }
+
+    #[test]
+    fn reads_stay_below_the_root_and_what_settings_name() {
+        let parent = tempfile::tempdir().unwrap();
+        let (root, named, other) = (parent.path().join("root"), parent.path().join("named"), parent.path().join("other"));
+        let files = Files::new(root.clone(), Mode::Live);
+        for folder in [&root, &named, &other] {
+            files.write(&Permit::for_tests(), &folder.join("x"), "1").unwrap();
+        }
+        std::os::unix::fs::symlink(other.join("x"), root.join("link")).unwrap();
+        let files = files.within([named.display().to_string(), "not there".into()]);
+        assert!(files.read(&root.join("x")).is_ok() && files.read(&named.join("x")).is_ok());
+        assert!(matches!(files.read(&other.join("x")), Err(FileError::Outside { .. })));
+        assert!(matches!(files.read(&root.join("link")), Err(FileError::Outside { .. })), "a link leads out");
+        assert!(matches!(files.read(&other.join("none")), Err(FileError::NotFound { .. })));
     }
 
     #[test]

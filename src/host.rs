@@ -1,15 +1,21 @@
 //! What a primitive may reach: the doors of floor 1, the cluster, and [`Host::change`]. One host serves one run.
 //! It knows neither Rhai nor what a task is.
 
+mod expected;
+mod lock;
+
 use crate::bridge::Bridge;
 use crate::cluster::{Cluster, ClusterError};
 use crate::effect::{self, Change, Diff, Interrupted, Mode, Outcome, Permit, Preview, Stage};
 use crate::event::{Event, Events};
 use crate::files::Files;
+use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::process::Process;
+use crate::saved::Expected;
 use crate::secret::{Input, Redactor, Secret, SecretError, Text};
 use crate::settings::Settings;
+use lock::Lock;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,6 +35,12 @@ pub struct Host {
     pub plan: Plan,
     /// Names this run in annotations, backups and logs.
     pub run_id: String,
+    /// Where this run is written down, if it is.
+    pub journal: OnceLock<Journal>,
+    /// The saved plan that this run is held to, if it is.
+    pub expected: OnceLock<Expected>,
+    /// Keeps other runs away while this one changes something.
+    pub lock: Lock,
     mode: Mode,
     cluster: OnceLock<Cluster>,
     /// The step under way, as `step 2`: plans say after which step something is known.
@@ -66,6 +78,9 @@ impl Host {
             redactor: parts.redactor,
             plan: Plan::default(),
             run_id: ulid::Ulid::generate().to_string(),
+            journal: OnceLock::new(),
+            expected: OnceLock::new(),
+            lock: Lock::default(),
             mode: parts.mode,
             cluster: OnceLock::new(),
             step: Mutex::default(),
@@ -173,6 +188,9 @@ impl Stage for Host {
     }
 
     fn unchanged(&self, what: &Change) {
+        if self.expected.get().is_some_and(|expected| expected.has(what)) {
+            self.events.note(format!("already as planned: `{what}`"));
+        }
         self.events.emit(&Event::ChangeUnchanged { verb: what.verb, target: what.target.clone() });
     }
 
@@ -203,6 +221,20 @@ impl Stage for Host {
     }
 
     fn may_begin(&self) -> Result<(), Interrupted> {
-        if self.bridge.interrupted() { Err(Interrupted) } else { Ok(()) }
+        if let Some(reason) = self.bridge.halted() {
+            return Err(reason);
+        }
+        if let Some(reason) = self.journal.get().and_then(Journal::broken) {
+            return Err(Interrupted::Unwritten(reason));
+        }
+        self.lock()
+    }
+
+    fn admit(&self, what: &Change, diff: &Diff) -> Result<(), Interrupted> {
+        self.as_planned(what, diff)
+    }
+
+    fn unforeseen(&self, what: &Change, error: &str) -> Option<Interrupted> {
+        self.not_as_planned(what, error)
     }
 }

@@ -1,5 +1,9 @@
 //! `railrun.yaml` for the chosen environment, with `--set` on top. What a setting means is up to who asks for it.
 
+mod pin;
+
+pub use pin::{Pins, pin};
+
 use miette::Diagnostic;
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
@@ -49,6 +53,9 @@ pub struct Environment {
     pub context: Option<String>,
     /// The UID of the namespace `kube-system`: which cluster this is, whatever its context is called.
     pub cluster_uid: Option<String>,
+    /// Which PostgreSQL servers these are: `system_identifier` by the StatefulSet of their members (`platform/postgresql`).
+    #[serde(default)]
+    pub system_identifiers: BTreeMap<String, String>,
     #[serde(default)]
     pub protected: bool,
     #[serde(default)]
@@ -131,6 +138,13 @@ impl Settings {
         }
     }
 
+    /// Every text of the settings: some of them name files and folders.
+    pub fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        collect(&self.values, &mut texts);
+        texts.iter().map(|text| text.split('#').next().unwrap_or(text).trim_start_matches("sops:").to_owned()).collect()
+    }
+
     pub fn list(&self, key: &str) -> Result<Vec<String>, SettingsError> {
         let wrong = || SettingsError::Invalid { file: self.file.clone(), reason: format!("`{key}` should be a list of texts") };
         let items = self.get(key)?.as_sequence().ok_or_else(wrong)?;
@@ -163,6 +177,23 @@ fn overlay(under: &mut Value, over: Value) {
             }
         }
         (slot, over) => *slot = over,
+    }
+}
+
+fn collect<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Sequence(items) => {
+            for item in items {
+                collect(item, texts);
+            }
+        }
+        Value::Mapping(fields) => {
+            for (_, value) in fields {
+                collect(value, texts);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -14,6 +14,8 @@ const FLOORS: &[(&str, usize)] = &[
     ("files", 1),
     ("settings", 1),
     ("plan", 1),
+    ("journal", 1),
+    ("saved", 1),
     ("report", 1),
     ("sops", 1),
     ("http", 1),

@@ -6,3 +6,4 @@ mod e2e;
 mod primitives;
 mod support;
 mod task;
+mod trust;

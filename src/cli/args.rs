@@ -22,6 +22,12 @@ pub struct RunArgs {
     /// Show what would change, as differences; change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Start over where an earlier run was cut short, and leave that one as it is.
+    #[arg(long, conflicts_with_all = ["dry_run", "resume"])]
+    pub fresh: bool,
+    /// Go on with a run that was cut short although its script has changed since.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub resume: bool,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -48,6 +54,9 @@ pub struct Global {
     pub color: Colour,
     #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORM")]
     pub output: Output,
+    /// Also write what was checked and done as a JUnit file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,10 +68,46 @@ pub enum Command {
         #[command(flatten)]
         run: RunArgs,
     },
+    /// What tasks would change, written into a file that can be applied.
+    Plan {
+        #[arg(required = true, value_name = "TASK")]
+        tasks: Vec<String>,
+        /// Where to write the plan.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Make exactly the changes of a saved plan.
+    Apply {
+        #[arg(value_name = "FILE")]
+        plan: PathBuf,
+        /// Let steps that could not be previewed when the plan was made change what nobody has seen.
+        #[arg(long)]
+        allow_pending: bool,
+    },
     /// The tasks that there are; nothing is evaluated.
     List,
     /// Which tasks are done, asked of the cluster, and what each still misses.
     Status,
+    /// The runs that there were, or one run's story.
+    History {
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+    },
+    /// Take back what a run did that was cut short or failed, as far as it can be taken back.
+    Undo {
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// Although its script has changed since.
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Show who holds the lock of the environment, and remove it.
+    Unlock,
+    /// What `railrun.yaml` says about an environment.
+    Env {
+        #[command(subcommand)]
+        command: EnvCommand,
+    },
     /// Find mistakes before anything runs; no cluster needed.
     Check {
         #[arg(value_name = "SCRIPT")]
@@ -79,6 +124,15 @@ pub enum Command {
     },
     /// A completion script for a shell.
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EnvCommand {
+    /// Write down which cluster and which PostgreSQL servers the environment leads to now: others are refused from then on.
+    Pin {
+        #[command(flatten)]
+        run: RunArgs,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

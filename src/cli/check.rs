@@ -58,11 +58,7 @@ fn say(global: &Global, finding: &Finding) {
 pub fn fail(global: &Global, sources: &Sources, fault: &Fault) -> Exit {
     let report = engine::report::render(fault, sources, &style(global));
     show(global, &report);
-    if fault.code().starts_with("settings::") || fault.code().starts_with("script::") || fault.code() == "task::not_found" {
-        Exit::Usage
-    } else {
-        Exit::Failed
-    }
+    Exit::of(fault)
 }
 
 fn show(global: &Global, report: &engine::report::Report) {

@@ -1,6 +1,7 @@
 //! Exit codes: 0 done, 1 failed, 2 usage or findings of `check`, 3 refused, 130 interrupted.
 
 use crate::event::RunOutcome;
+use crate::script::Fault;
 use std::process::{ExitCode, Termination};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +25,26 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// What a failure that has no run around it ends the process with.
+    pub fn of(fault: &Fault) -> Self {
+        let code = fault.code();
+        if fault.is_refusal() {
+            Exit::Refused
+        } else if code.starts_with("settings::") || code.starts_with("script::") || code == "task::not_found" {
+            Exit::Usage
+        } else {
+            Exit::Failed
+        }
+    }
+}
+
 impl From<RunOutcome> for Exit {
     fn from(outcome: RunOutcome) -> Self {
         match outcome {
-            RunOutcome::AlreadyDone | RunOutcome::Done | RunOutcome::Planned => Exit::Done,
+            RunOutcome::AlreadyDone | RunOutcome::Done | RunOutcome::Planned | RunOutcome::Undone => Exit::Done,
             RunOutcome::WouldStop | RunOutcome::Failed => Exit::Failed,
+            RunOutcome::Refused => Exit::Refused,
             RunOutcome::Interrupted => Exit::Interrupted,
         }
     }

@@ -4,14 +4,19 @@ mod args;
 mod check;
 mod docs;
 mod doctor;
+mod environment;
 mod exit;
+mod history;
 mod list;
+mod plan;
+mod resume;
 mod run;
 mod setup;
+mod undo;
 
 pub use exit::Exit;
 
-use args::{Args, Command};
+use args::{Args, Command, EnvCommand};
 use clap::Parser;
 
 /// Runs the process's command line.
@@ -27,8 +32,14 @@ pub fn main() -> Exit {
             None => exit::usage(&args::help()),
         },
         Some(Command::Run { tasks, run }) => run::scripts(global, &tasks, &run),
+        Some(Command::Plan { tasks, out }) => plan::plan(global, &tasks, out.as_deref()),
+        Some(Command::Apply { plan, allow_pending }) => plan::apply(global, &plan, allow_pending),
         Some(Command::List) => list::list(global),
         Some(Command::Status) => run::status(global),
+        Some(Command::History { run }) => history::history(global, run.as_deref()),
+        Some(Command::Undo { run, resume }) => undo::undo(global, &run, resume),
+        Some(Command::Env { command: EnvCommand::Pin { run } }) => environment::pin_here(global, &run),
+        Some(Command::Unlock) => environment::unlock(global),
         Some(Command::Check { scripts }) => check::check(global, &scripts),
         Some(Command::Doctor) => doctor::doctor(global),
         Some(Command::Docs { verb, markdown }) => docs::docs(verb.as_deref(), markdown),

@@ -2,11 +2,11 @@
 
 use super::args::{Global, Output, RunArgs};
 use super::exit::Exit;
-use super::{check, setup};
+use super::{check, resume, setup};
 use crate::effect::Mode;
 use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
-use crate::event::{Event, Phase, RunOutcome, Verdict};
+use crate::event::{Event, Listener, Phase, RunOutcome, Verdict};
 use crate::host::SharedHost;
 use crate::report::Paint;
 use crate::script::Fault;
@@ -35,14 +35,21 @@ enum RunError {
     #[diagnostic(code(environment::protected), help("look at `--dry-run` first, then answer yes at the prompt or pass `--yes`"))]
     Protected { environment: String },
     #[error("railrun stumbled: {0}")]
-    #[diagnostic(code(railrun::panic), help("this is a fault of railrun, not of your script; the same command may be run again"))]
+    #[diagnostic(
+        code(railrun::panic),
+        help("this is a fault of railrun, not of your script; the same command goes on where it stopped, `railrun undo` takes it back")
+    )]
     Panic(String),
 }
 
 /// Runs scripts named by file or by task id.
 pub fn scripts(global: &Global, names: &[String], run: &RunArgs) -> Exit {
-    on_own_stack(|| match prepare(global, names, run) {
-        Ok(ready) => ready.run_all(),
+    on_own_stack(|| match prepare(global, names, run, None) {
+        Ok(ready) => {
+            let exit = ready.run_all();
+            ready.host.unlock();
+            exit
+        }
         Err(stop) => stop,
     })
 }
@@ -58,6 +65,9 @@ pub fn status(global: &Global) -> Exit {
                 Err(fault) => return check::fail(global, &sources, &fault),
             };
         let (tasks, host) = all;
+        if let Err(fault) = setup::identify(&host) {
+            return check::fail(global, &sources, &fault);
+        }
         let engine = engine(&host, &sources);
         let runner = Runner { host: &host, engine: &engine, tasks: &tasks };
         let mut all_done = true;
@@ -106,15 +116,16 @@ fn why(name: &str, verdict: &Verdict) -> String {
 }
 
 /// A run that is ready to begin.
-struct Ready<'g> {
+pub(super) struct Ready<'g> {
     global: &'g Global,
     sources: Sources,
     host: SharedHost,
     chosen: Vec<Script>,
     tasks: Vec<Script>,
+    run: RunArgs,
 }
 
-fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs) -> Result<Ready<'g>, Exit> {
+pub(super) fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs, also: Option<Box<dyn Listener>>) -> Result<Ready<'g>, Exit> {
     let root = setup::root();
     let sources = Sources::new(root.clone());
     let stop = |fault: Fault| check::fail(global, &sources, &fault);
@@ -125,18 +136,30 @@ fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs) -> Result<Re
         return Err(Exit::Usage);
     }
     let mode = if run.dry_run { Mode::DryRun } else { Mode::Live };
-    let host = setup::host(global, root, mode).map_err(stop)?;
+    let host = setup::heard_host(global, root, mode, also).map_err(stop)?;
+    setup::identify(&host).map_err(stop)?;
+    if mode == Mode::Live {
+        host.want_lock();
+    }
     if mode == Mode::Live && host.settings.environment.protected && !global.yes {
         confirm(&host, &chosen).map_err(|fault| {
             check::fail(global, &sources, &fault);
             Exit::Refused
         })?;
     }
-    Ok(Ready { global, sources, host, chosen, tasks: all })
+    Ok(Ready { global, sources, host, chosen, tasks: all, run: run.clone() })
 }
 
 impl Ready<'_> {
-    fn run_all(&self) -> Exit {
+    pub fn host(&self) -> &SharedHost {
+        &self.host
+    }
+
+    pub fn chosen(&self) -> &[Script] {
+        &self.chosen
+    }
+
+    pub fn run_all(&self) -> Exit {
         let engine = engine(&self.host, &self.sources);
         let runner = Runner { host: &self.host, engine: &engine, tasks: &self.tasks };
         let mut exit = Exit::Done;
@@ -151,10 +174,17 @@ impl Ready<'_> {
     }
 
     fn run_one(&self, runner: &Runner, script: &Script) -> RunOutcome {
-        match catch_unwind(AssertUnwindSafe(|| runner.run(script))) {
+        let earlier = match resume::earlier(&self.host, script, &self.run) {
+            Ok(earlier) => earlier,
+            Err(fault) => {
+                check::fail(self.global, &self.sources, &fault);
+                return if fault.is_refusal() { RunOutcome::Refused } else { RunOutcome::Failed };
+            }
+        };
+        match catch_unwind(AssertUnwindSafe(|| runner.run(script, earlier.as_ref()))) {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(failed)) => {
-                self.explain(script, &failed);
+                explain(self.global, &self.sources, &self.host, script, &failed);
                 failed.outcome
             }
             Err(panic) => {
@@ -165,28 +195,23 @@ impl Ready<'_> {
             }
         }
     }
+}
 
-    fn explain(&self, script: &Script, failed: &Failed) {
-        let paint = setup::paint(self.global);
-        let style = engine::report::Style { colour: paint.colour, width: paint.width, redactor: self.host.redactor.clone() };
-        let report = engine::report::render(Failure::Script(&failed.error, &script.name), &self.sources, &style);
-        let mut rendered = report.rendered.trim_end().to_owned();
-        if let Some(walk) = &failed.walk {
-            rendered.push('\n');
-            rendered.push_str(&where_things_stand(walk));
-        }
-        self.host.events.emit(&Event::Failure {
-            code: report.code,
-            message: report.message,
-            help: report.help,
-            place: report.place,
-            rendered,
-        });
+/// Says why a run did not end well, and where things stand.
+pub(super) fn explain(global: &Global, sources: &Sources, host: &SharedHost, script: &Script, failed: &Failed) {
+    let paint = setup::paint(global);
+    let style = engine::report::Style { colour: paint.colour, width: paint.width, redactor: host.redactor.clone() };
+    let report = engine::report::render(Failure::Script(&failed.error, &script.name), sources, &style);
+    let mut rendered = report.rendered.trim_end().to_owned();
+    if let Some(walk) = &failed.walk {
+        rendered.push('\n');
+        rendered.push_str(&where_things_stand(walk));
     }
+    host.events.emit(&Event::Failure { code: report.code, message: report.message, help: report.help, place: report.place, rendered });
 }
 
 /// What the way back did, in words.
-fn where_things_stand(walk: &task::Walk) -> String {
+pub(super) fn where_things_stand(walk: &task::Walk) -> String {
     let mut lines = Vec::new();
     if let Some(why) = &walk.committed {
         lines.push(format!("  stands: nothing was undone, because {why}; running the same command again goes forward"));
@@ -201,7 +226,7 @@ fn where_things_stand(walk: &task::Walk) -> String {
 }
 
 /// An engine that knows the verbs, the host and `task`.
-fn engine(host: &SharedHost, sources: &Sources) -> rhai::Engine {
+pub(super) fn engine(host: &SharedHost, sources: &Sources) -> rhai::Engine {
     let mut engine = engine::profile::engine(Some(host), sources);
     task::register(&mut engine);
     engine
@@ -212,7 +237,7 @@ pub fn tasks(sources: &Sources) -> Result<Vec<Script>, Fault> {
     engine::all(sources).iter().map(|path| engine::load(sources, path)).collect()
 }
 
-fn find(sources: &Sources, all: &[Script], name: &str) -> Result<Script, Fault> {
+pub(super) fn find(sources: &Sources, all: &[Script], name: &str) -> Result<Script, Fault> {
     if Path::new(name).extension().is_some_and(|extension| extension == "rhai") || name.contains('/') {
         return engine::load(sources, &PathBuf::from(name));
     }
@@ -258,7 +283,7 @@ fn with_needed(chosen: &[Script], all: &[Script]) -> Vec<Script> {
 }
 
 /// Asks before changing a protected environment, showing where and what.
-fn confirm(host: &SharedHost, chosen: &[Script]) -> Result<(), Fault> {
+pub(super) fn confirm(host: &SharedHost, chosen: &[Script]) -> Result<(), Fault> {
     let environment = host.settings.environment_name.clone();
     let refused = || Fault::from(RunError::Protected { environment: environment.clone() });
     if !std::io::stdin().is_terminal() {
@@ -272,7 +297,7 @@ fn confirm(host: &SharedHost, chosen: &[Script]) -> Result<(), Fault> {
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
 }
 
-fn on_own_stack(work: impl FnOnce() -> Exit + Send) -> Exit {
+pub(super) fn on_own_stack(work: impl FnOnce() -> Exit + Send) -> Exit {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
         thread.map_or(Exit::Failed, |thread| thread.join().unwrap_or(Exit::Failed))

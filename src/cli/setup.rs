@@ -5,14 +5,16 @@ use crate::effect::Mode;
 use crate::event::{Events, Listener};
 use crate::files::Files;
 use crate::host::{Host, Parts, SharedHost};
+use crate::journal::{Journal, Keep, Store};
 use crate::process::Process;
-use crate::report::{Json, Paint, Talk, Verbosity};
+use crate::report::{Json, Junit, Paint, Talk, Verbosity};
 use crate::script::Fault;
 use crate::secret::Redactor;
 use crate::settings::{FILE, Settings};
 use miette::Diagnostic;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 pub enum SetupError {
@@ -38,12 +40,65 @@ pub fn settings(global: &Global, root: &Path) -> Result<Settings, Fault> {
 
 /// Everything a run needs, from what the user typed.
 pub fn host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
+    heard_host(global, root, mode, None)
+}
+
+/// The same with one more reader of the events.
+pub fn heard_host(global: &Global, root: PathBuf, mode: Mode, also: Option<Box<dyn Listener>>) -> Result<SharedHost, Fault> {
     let settings = settings(global, &root)?;
+    host_for(settings, global, root, mode, also)
+}
+
+/// The same wherever the environment leads: for pinning it there.
+pub fn unpinned_host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
+    let mut settings = settings(global, &root)?;
+    settings.environment.cluster_uid = None;
+    host_for(settings, global, root, mode, None)
+}
+
+fn host_for(settings: Settings, global: &Global, root: PathBuf, mode: Mode, also: Option<Box<dyn Listener>>) -> Result<SharedHost, Fault> {
     let redactor = Redactor::default();
-    let events = Events::new(vec![listener(global, redactor.clone())]);
-    let files = Files::new(root, mode);
+    // The journal hears first: what it has not written down, nobody is told.
+    let journal = (mode == Mode::Live).then(|| journal(&settings, &root, &redactor)).transpose()?;
+    let writes = journal.clone().map(|journal| Box::new(journal) as Box<dyn Listener>);
+    let junit = global.junit.clone().map(|path| Box::new(Junit::new(path, redactor.clone())) as Box<dyn Listener>);
+    let events = Events::new(writes.into_iter().chain(also).chain([listener(global, redactor.clone())]).chain(junit).collect());
+    let files = Files::new(root, mode).within(settings.texts());
     let parts = Parts { process: Process::real(), files, settings, events, redactor, mode };
-    Host::new(parts).map(Arc::new).map_err(|error| SetupError::Start(error.to_string()).into())
+    let host = Host::new(parts).map_err(|error| SetupError::Start(error.to_string()))?;
+    if let Some(journal) = journal {
+        let _ = host.journal.set(journal);
+    }
+    Ok(Arc::new(host))
+}
+
+/// Refuses a cluster that the environment is not pinned to, before anything else of it is read.
+pub fn identify(host: &SharedHost) -> Result<(), Fault> {
+    match &host.settings.environment.cluster_uid {
+        Some(_) => Ok(host.cluster().map(|_| ())?),
+        None => Ok(()),
+    }
+}
+
+/// Where runs are written down.
+pub fn store(settings: &Settings, root: &Path) -> Store {
+    let folder = settings.text("journal.folder").unwrap_or_else(|_| ".railrun".into());
+    Store::at(root.join(folder))
+}
+
+fn journal(settings: &Settings, root: &Path, redactor: &Redactor) -> Result<Journal, Fault> {
+    let number = |key: &str| settings.find(key).and_then(serde_yaml::Value::as_u64);
+    let mut keep = Keep::default();
+    if let Some(runs) = number("journal.keep_runs").and_then(|runs| usize::try_from(runs).ok()) {
+        keep.runs = runs;
+    }
+    if let Some(days) = number("journal.keep_days") {
+        keep.age = Duration::from_secs(days * 24 * 3600);
+    }
+    let store = store(settings, root);
+    let key = store.key()?;
+    let values = serde_json::to_value(settings.values()).unwrap_or_default();
+    Ok(Journal::new(store, key, redactor.clone(), &values, keep))
 }
 
 fn listener(global: &Global, redactor: Redactor) -> Box<dyn Listener> {

@@ -1,7 +1,7 @@
 //! What differs between two states of an object, line by line and fit to be shown: secrets masked, lists matched by
 //! their items' names. Where the two states come from is the caller's business.
 
-use crate::effect::{Diff, Edit};
+use crate::effect::{Diff, Edit, Sealed};
 use crate::secret::looks_secret;
 use serde_json::{Map, Value};
 
@@ -158,7 +158,9 @@ impl Found<'_> {
         let path_shown = format!("{}: {path}", self.label);
         if self.masked(path, [live, wanted]) {
             let to = wanted.map(|_| if live.is_some() { "(secret changed)" } else { "[secret]" }.to_owned());
-            self.edits.push(Edit::Field { path: path_shown, from: live.map(|_| "[secret]".into()), to });
+            let values = [live.map(Value::to_string), wanted.map(Value::to_string)];
+            let sealed = Sealed::of(values.iter().map(Option::as_deref));
+            self.edits.push(Edit::Field { path: path_shown, from: live.map(|_| "[secret]".into()), to, sealed });
             return;
         }
         let (from, to) = (live.map(shown), wanted.map(shown));
@@ -166,7 +168,7 @@ impl Found<'_> {
             (Some(from), Some(to)) if from.contains('\n') || to.contains('\n') => {
                 self.edits.extend(Diff::new().text(path_shown, from, to).edits);
             }
-            _ => self.edits.push(Edit::Field { path: path_shown, from, to }),
+            _ => self.edits.push(Edit::Field { path: path_shown, from, to, sealed: Sealed::default() }),
         }
     }
 
@@ -221,9 +223,9 @@ mod tests {
 
     fn lines(live: Value, wanted: Value) -> Vec<String> {
         let show = |edit: Edit| match edit {
-            Edit::Field { path, from, to } => format!("{path} {} → {}", from.unwrap_or("-".into()), to.unwrap_or("-".into())),
+            Edit::Field { path, from, to, .. } => format!("{path} {} → {}", from.unwrap_or("-".into()), to.unwrap_or("-".into())),
             Edit::Text { name, unified } => format!("{name}\n{unified}"),
-            Edit::Note(text) => text,
+            Edit::Note(text) | Edit::Aside(text) => text,
         };
         edits("x/y", &live, &wanted).into_iter().map(show).collect()
     }

@@ -1,6 +1,7 @@
 //! Connects to the cluster of an environment and finds out which one it is.
 
 use super::guard::{Guard, Rights};
+use super::lease::Fence;
 use super::loopback::Loopback;
 use super::{Cluster, ClusterError, error, kubeconfig};
 use crate::effect::Mode;
@@ -23,7 +24,8 @@ impl Cluster {
             Mode::Live => (Rights::All, Rights::All),
             Mode::DryRun => (Rights::Reads, Rights::Tunnels),
         };
-        let (api, tunnels) = (client(&config, api)?, client(&config, tunnels)?);
+        let fence = Fence::default();
+        let (api, tunnels) = (client(&config, api, &fence)?, client(&config, tunnels, &fence)?);
         let uid = identify(&api).await.map_err(|error| with_path(error, &kubeconfig.shown()))?;
         if let Some(pinned) = environment.cluster_uid.as_ref().filter(|pinned| **pinned != uid) {
             return Err(ClusterError::WrongCluster { path: kubeconfig.shown(), uid, pinned: pinned.clone() });
@@ -32,13 +34,13 @@ impl Cluster {
             Mode::Live => None,
             Mode::DryRun => Some(Loopback::open(api.clone()).await.map_err(|error| error::unreachable(&error))?),
         };
-        Ok(Self { uid, kubeconfig, api, tunnels, kinds: tokio::sync::Mutex::default(), loopback })
+        Ok(Self { uid, kubeconfig, api, tunnels, kinds: tokio::sync::Mutex::default(), loopback, fence })
     }
 }
 
-fn client(config: &kube::Config, rights: Rights) -> Result<Client, ClusterError> {
+fn client(config: &kube::Config, rights: Rights, fence: &Fence) -> Result<Client, ClusterError> {
     let builder = ClientBuilder::try_from(config.clone()).map_err(|error| error::explain("use", "the kubeconfig", error))?;
-    Ok(builder.with_layer(&Guard(rights)).build())
+    Ok(builder.with_layer(&Guard(rights, fence.clone())).build())
 }
 
 async fn identify(client: &Client) -> Result<String, ClusterError> {

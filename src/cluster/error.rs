@@ -122,6 +122,9 @@ pub(super) fn explain(attempt: &str, name: &str, error: kube::Error) -> ClusterE
         kube::Error::Service(error) if super::guard::refused(&*error).is_some() => {
             ClusterError::DryRun { request: super::guard::refused(&*error).unwrap_or_default() }
         }
+        kube::Error::Service(error) if super::guard::fenced(&*error).is_some() => {
+            ClusterError::Interrupted(Interrupted::LockLost(super::guard::fenced(&*error).unwrap_or_default()))
+        }
         kube::Error::Auth(error) => ClusterError::Unauthorized { reason: error.to_string(), path: "in use".into() },
         kube::Error::SerdeError(error) => {
             ClusterError::Refused { attempt: doing(attempt, name), reason: format!("its answer is not understood: {error}"), help: None }

@@ -1,6 +1,7 @@
 //! A dry run's guard on the wire: requests that could alter something never leave. It knows methods and paths, not
 //! verbs; that a verb asks for a permit first is what keeps it from ever speaking up.
 
+use super::lease::Fence;
 use futures::future::{Either, Ready, ready};
 use http::{Method, Request, Uri};
 use kube::client::Body;
@@ -23,6 +24,23 @@ pub(super) enum Rights {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("a dry run sends no `{0}`")]
 struct NotInADryRun(String);
+
+/// Raised in place of a request that alters something after the run's lease was lost.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+struct Fenced(String);
+
+/// Why the fence kept a request back, if this error is the fence's.
+pub(super) fn fenced(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut error = Some(error);
+    while let Some(this) = error {
+        if let Some(Fenced(reason)) = this.downcast_ref() {
+            return Some(reason.clone());
+        }
+        error = this.source();
+    }
+    None
+}
 
 /// The request that the guard kept back, if this error is the guard's.
 pub(super) fn refused(error: &(dyn Error + 'static)) -> Option<String> {
@@ -48,6 +66,11 @@ pub(super) fn permits(rights: Rights, method: &Method, uri: &Uri) -> bool {
     }
 }
 
+/// Whether a request may alter something, the lease itself set aside.
+fn alters(method: &Method, uri: &Uri) -> bool {
+    !permits(Rights::Reads, method, uri) && !uri.path().starts_with(super::lease::PATH)
+}
+
 /// `…/pods/x/exec` and its like reach past the API; what happens there the method does not say.
 fn is_tunnel(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
@@ -63,12 +86,13 @@ fn is_proxy(path: &str) -> bool {
     path.split('/').any(|part| part == "proxy")
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct Guard(pub Rights);
+#[derive(Clone)]
+pub(super) struct Guard(pub Rights, pub Fence);
 
 #[derive(Clone)]
 pub(super) struct Guarded<S> {
     rights: Rights,
+    fence: Fence,
     inner: S,
 }
 
@@ -76,7 +100,7 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { rights: self.0, inner }
+        Guarded { rights: self.0, fence: self.1.clone(), inner }
     }
 }
 
@@ -91,6 +115,9 @@ impl<S: Service<Request<Body>, Error = BoxError>> Service<Request<Body>> for Gua
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         if permits(self.rights, request.method(), request.uri()) {
+            if let Some(reason) = self.fence.closed().filter(|_| alters(request.method(), request.uri())) {
+                return Either::Right(ready(Err(Fenced(reason).into())));
+            }
             return Either::Left(self.inner.call(request));
         }
         Either::Right(ready(Err(NotInADryRun(format!("{} {}", request.method(), request.uri().path())).into())))

@@ -10,8 +10,10 @@ mod forward;
 mod guard;
 mod kinds;
 mod kubeconfig;
+mod lease;
 mod logs;
 mod loopback;
+mod managers;
 mod name;
 mod objects;
 pub mod ready;
@@ -24,7 +26,9 @@ pub use exec::ExecStream;
 pub use forward::Forward;
 pub use kinds::Kind;
 pub use kubeconfig::Kubeconfig;
+pub use lease::{Held, Lease, Tried, Wanted};
 pub use logs::when;
+pub use managers::manager_of;
 pub use name::{KindName, Name, NameError, PodName};
 pub use objects::MANAGER;
 pub use wait::Waiting;
@@ -46,6 +50,8 @@ pub struct Cluster {
     kinds: Mutex<Option<Arc<Kinds>>>,
     /// In a dry run, what child programs speak to instead of the API.
     loopback: Option<Loopback>,
+    /// Closed once the lease of a live run is lost.
+    fence: lease::Fence,
 }
 
 /// What a command in a pod left.
@@ -65,6 +71,20 @@ impl Cluster {
     /// The kubeconfig and context that lead here.
     pub fn kubeconfig(&self) -> &Kubeconfig {
         &self.kubeconfig
+    }
+
+    /// The same cluster for work in the background, which outlives the borrow of a verb.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            uid: self.uid.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            api: self.api.clone(),
+            tunnels: self.tunnels.clone(),
+            kinds: Mutex::default(),
+            loopback: None,
+            fence: self.fence.clone(),
+        }
     }
 
     /// What a child program such as helm must find in its environment to speak to this cluster. In a dry run it

@@ -127,9 +127,15 @@ impl Cluster {
     }
 
     /// Asks for an object's deletion; `false` where there was none. [`Cluster::wait_gone`] waits for its end.
-    pub async fn delete(&self, _: &Permit, name: &Name) -> Result<bool, ClusterError> {
+    pub async fn delete(&self, permit: &Permit, name: &Name) -> Result<bool, ClusterError> {
+        self.delete_within(permit, name, None).await
+    }
+
+    /// The same with a grace period of its own, in seconds; 0 takes it away without asking its node.
+    pub async fn delete_within(&self, _: &Permit, name: &Name, grace: Option<u32>) -> Result<bool, ClusterError> {
         let kind = self.kind(&name.kind).await?;
-        let request = Request::new(path(&kind, name)?).delete(&name.name, &DeleteParams::background());
+        let how = DeleteParams { grace_period_seconds: grace, ..DeleteParams::background() };
+        let request = Request::new(path(&kind, name)?).delete(&name.name, &how);
         Ok(found(self.send("delete", &name.to_string(), request).await)?.is_some())
     }
 

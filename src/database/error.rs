@@ -39,6 +39,12 @@ pub enum DatabaseError {
         help("this host is not the cluster's own: leave `reach: direct` out of the environment, so that connections go through its API")
     )]
     WrongCluster { pod: String, reached: String, itself: String },
+    #[error("the server behind `{members}` is {found}, the environment is pinned to {pinned}")]
+    #[diagnostic(
+        code(environment::wrong_database),
+        help("nothing was asked of it beyond that; `railrun env pin` pins another server on purpose")
+    )]
+    NotPinned { members: String, found: String, pinned: String },
     #[error("the password of user `{user}` has a line break in it")]
     #[diagnostic(code(sql::bad_password), help("set a password of one line"))]
     BadPassword { user: String },

@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::settings::Reach;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::future::Future;
 
@@ -21,6 +22,7 @@ pub struct Gateway<'h> {
     cluster: &'h Cluster,
     reach: Reach,
     application: String,
+    pins: &'h BTreeMap<String, String>,
 }
 
 /// A session with the primary, and where the primary is.
@@ -51,11 +53,21 @@ impl Display for Identity {
 impl<'h> Gateway<'h> {
     pub fn on(host: &'h Host) -> Result<Self> {
         let cluster = host.cluster()?;
-        Ok(Self { cluster, reach: host.settings.environment.reach, application: format!("railrun {}", host.run_id) })
+        let environment = &host.settings.environment;
+        Ok(Self {
+            cluster,
+            reach: environment.reach,
+            application: format!("railrun {}", host.run_id),
+            pins: &environment.system_identifiers,
+        })
     }
 
     pub fn cluster(&self) -> &'h Cluster {
         self.cluster
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// The name that this run's sessions have in `pg_stat_activity`.
@@ -122,12 +134,26 @@ impl<'h> Gateway<'h> {
     /// Through the API there is no doubt.
     async fn proven(&self, access: Unlocked<'_>, pods: &[PodName], entering: impl Future<Output = Result<Session>>) -> Result<Session> {
         if self.reach == Reach::Forward || pods.is_empty() {
-            return entering.await;
+            return self.pinned(pods, entering.await?).await;
         }
         let (session, itself) = tokio::join!(entering, self.first_to_answer(access, pods));
         let (session, (pod, itself)) = (session?, itself?);
         let reached = session.system_identifier().await?;
-        if reached == itself { Ok(session) } else { Err(DatabaseError::WrongCluster { pod, reached, itself }) }
+        if reached != itself {
+            return Err(DatabaseError::WrongCluster { pod, reached, itself });
+        }
+        self.pinned(pods, session).await
+    }
+
+    /// Refuses a server other than the one that the environment is pinned to.
+    async fn pinned(&self, pods: &[PodName], session: Session) -> Result<Session> {
+        let Some((members, pinned)) = pods.first().and_then(|pod| self.pins.get_key_value(&set_of(pod))) else { return Ok(session) };
+        let found = session.system_identifier().await?;
+        if found == *pinned {
+            Ok(session)
+        } else {
+            Err(DatabaseError::NotPinned { members: members.clone(), found, pinned: pinned.clone() })
+        }
     }
 
     /// What the first pod that can be asked says that it is.
@@ -151,6 +177,12 @@ impl<'h> Gateway<'h> {
             _ => Err(DatabaseError::unreachable(pod.to_string(), asked.stderr.trim())),
         }
     }
+}
+
+/// The StatefulSet that a member belongs to, as `namespace/name`.
+pub fn set_of(pod: &PodName) -> String {
+    let name = pod.name.rsplit_once('-').map_or(pod.name.as_str(), |(set, _)| set);
+    format!("{}/{name}", pod.namespace)
 }
 
 /// The command that asks a pod for its own system identifier, with the password as the first line of its input.

@@ -12,13 +12,15 @@ mod reach;
 mod row;
 mod session;
 mod target;
+mod way;
 
 pub use error::DatabaseError;
-pub use gateway::{Gateway, Identity, Primary};
+pub use gateway::{Gateway, Identity, Primary, set_of};
 pub use members::{Member, Role};
 pub use row::{Parameter, Row};
 pub use session::{Session, Snapshot};
 pub use target::{Login, Target, Unlocked};
+pub use way::{Lasting, Line, Way};
 
 /// A name as SQL writes it: `"order"`.
 pub fn quote_name(name: &str) -> String {

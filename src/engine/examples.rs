@@ -43,7 +43,7 @@ pub fn check(scripts: &Sources, name: &str, code: &str) -> Vec<Finding> {
         Ok(source) => source,
         Err(fault) => return failed(scripts, name, &fault),
     };
-    let script = Script::of(scripts.path_of(name), &source);
+    let script = Script::of(scripts.path_of(name), &source, String::new());
     let found = engine::check(scripts, &[script]).into_iter().filter(|finding| finding.source == name);
     found.filter(|finding| !is_unfinished(finding, is_script)).collect()
 }

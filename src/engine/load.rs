@@ -5,7 +5,8 @@ use crate::script::Fault;
 use crate::script::value::nearest;
 use miette::Diagnostic;
 use rhai::AST;
-use std::collections::BTreeSet;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,14 +47,16 @@ pub struct Script {
     /// Its text.
     pub source: Arc<str>,
     pub ast: AST,
+    /// What it and everything that it imports are made of, in one word.
+    pub fingerprint: String,
     /// Its `TASK`, as far as it is well-formed: `check` says what is not.
     pub task: Option<TaskHeader>,
 }
 
 impl Script {
-    pub(super) fn of(path: PathBuf, source: &Source) -> Self {
+    pub(super) fn of(path: PathBuf, source: &Source, fingerprint: String) -> Self {
         let task = TaskHeader::read(source);
-        Self { path, name: source.name.clone(), source: source.text.clone(), ast: source.ast.clone(), task }
+        Self { path, name: source.name.clone(), source: source.text.clone(), ast: source.ast.clone(), fingerprint, task }
     }
 
     /// Whether it declares this hook (`preconditions`, `steps`, `done_when`).
@@ -73,7 +76,34 @@ pub fn load(scripts: &Sources, path: &Path) -> Result<Script, Fault> {
     if text.trim().is_empty() {
         return Err(LoadError::Empty { path: name }.into());
     }
-    Ok(Script::of(found, &*scripts.compile(&name, &text)?))
+    let source = scripts.compile(&name, &text)?;
+    let fingerprint = fingerprint(scripts, &source);
+    Ok(Script::of(found, &source, fingerprint))
+}
+
+/// A hash of a script and everything that it imports, however deep. An import that fails is `check`'s business.
+fn fingerprint(scripts: &Sources, script: &Source) -> String {
+    let mut texts: BTreeMap<String, Arc<str>> = BTreeMap::new();
+    let mut open = vec![(script.name.clone(), script.text.clone())];
+    while let Some((name, text)) = open.pop() {
+        for import in imports(&text) {
+            if let Ok(source) = resolve::import(scripts, &name, import)
+                && !texts.contains_key(&source.name)
+            {
+                open.push((source.name.clone(), source.text.clone()));
+            }
+        }
+        texts.insert(name, text);
+    }
+    let hash = texts
+        .iter()
+        .fold(Sha256::new(), |hash, (name, text)| hash.chain_update(name).chain_update([0]).chain_update(&**text).chain_update([0]));
+    hash.finalize().iter().take(16).fold(String::new(), |hex, byte| hex + format!("{byte:02x}").as_str())
+}
+
+/// The names after `import`. One in a comment too many does no harm.
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    text.split("import \"").skip(1).filter_map(|rest| rest.split('"').next())
 }
 
 /// A script's text, without a byte order mark.

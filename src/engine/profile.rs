@@ -1,7 +1,6 @@
 //! The one place that makes a Rhai engine: its limits, its verbs, its manners. What the verbs do is the
 //! primitives' business; what runs on it, the task floor's.
 
-use crate::effect::Interrupted;
 use crate::engine::Sources;
 use crate::engine::resolve::Resolver;
 use crate::host::SharedHost;
@@ -109,7 +108,7 @@ fn attach(engine: &mut Engine, host: Option<&SharedHost>) {
     engine.on_debug(move |text, source, position| events.note(format!("{}:{position:?}: {text}", source.unwrap_or_default())));
     let host = host.clone();
     engine.on_progress(move |_| {
-        let interrupted = host.bridge.interrupted().then(|| Dynamic::from(Fault::from(Interrupted)));
+        let interrupted = host.bridge.halted().map(|reason| Dynamic::from(Fault::from(reason)));
         interrupted.or_else(swallowed::take)
     });
 }

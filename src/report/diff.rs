@@ -18,9 +18,9 @@ pub fn lines(paint: Paint, diff: &Diff, all: bool) -> Vec<String> {
 
 fn edit_lines(paint: Paint, edit: &Edit) -> Vec<String> {
     match edit {
-        Edit::Field { path, from: None, to: Some(to) } => vec![paint.edit(true, &format!("+ {path}: {to}"))],
-        Edit::Field { path, from: Some(from), to: None } => vec![paint.edit(false, &format!("- {path}: {from}"))],
-        Edit::Field { path, from, to } => {
+        Edit::Field { path, from: None, to: Some(to), .. } => vec![paint.edit(true, &format!("+ {path}: {to}"))],
+        Edit::Field { path, from: Some(from), to: None, .. } => vec![paint.edit(false, &format!("- {path}: {from}"))],
+        Edit::Field { path, from, to, .. } => {
             let show = |value: &Option<String>| value.clone().unwrap_or_default();
             vec![format!("~ {path}: {} → {}", paint.edit(false, &show(from)), paint.edit(true, &show(to)))]
         }
@@ -35,7 +35,7 @@ fn edit_lines(paint: Paint, edit: &Edit) -> Vec<String> {
             }));
             lines
         }
-        Edit::Note(text) => text.lines().map(str::to_owned).collect(),
+        Edit::Note(text) | Edit::Aside(text) => text.lines().map(str::to_owned).collect(),
     }
 }
 

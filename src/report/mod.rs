@@ -2,9 +2,16 @@
 
 mod diff;
 mod json;
+mod junit;
 mod line;
 mod talk;
 
 pub use json::Json;
+pub use junit::Junit;
 pub use line::{Mark, Paint};
+
+/// A difference in full, as lines.
+pub fn shown(paint: Paint, diff: &crate::effect::Diff) -> Vec<String> {
+    diff::lines(paint, diff, true)
+}
 pub use talk::{Talk, Verbosity};

@@ -114,6 +114,7 @@ impl Talk {
     fn step_ended(&self, state: &State, name: &str, ending: &Ending, elapsed: Duration) {
         let (mark, middle) = match ending {
             Ending::AlreadyDone => (Mark::Yes, "already done".to_owned()),
+            Ending::Earlier => (Mark::Yes, "done before the run was cut short".to_owned()),
             Ending::Ran { changes, summary } => {
                 (if state.dry_run { Mark::Changed } else { Mark::Yes }, summary.clone().unwrap_or_else(|| changed(*changes, state.dry_run)))
             }
@@ -140,6 +141,8 @@ impl Talk {
             RunOutcome::WouldStop => format!("{id}: a live run would stop at what is marked above; nothing was changed ({time})"),
             RunOutcome::Failed => format!("{id} failed ({time})"),
             RunOutcome::Interrupted => format!("{id} was interrupted ({time})"),
+            RunOutcome::Refused => format!("{id} was refused ({time})"),
+            RunOutcome::Undone => format!("{id} is undone ({time})"),
         };
         self.say(state, &self.paint.strong(&said));
     }
@@ -202,7 +205,7 @@ impl Listener for Talk {
                 None => self.say(state, &self.paint.line(Mark::Yes, &format!("undone: {step}"), "", &show(*elapsed))),
                 Some(error) => self.say_all(state, marked(self.paint, Mark::No, &format!("could not undo {step}: {error}"))),
             },
-            Event::ChangeUnchanged { .. } | Event::ChangeDone { .. } => {}
+            Event::ChangeUnchanged { .. } | Event::ChangeDone { .. } | Event::Remembered { .. } | Event::StateSet { .. } => {}
         }
     }
 }

@@ -62,6 +62,13 @@ impl Fault {
         self.code().ends_with("::not_found")
     }
 
+    /// Whether railrun declined to go on, rather than tried and failed.
+    pub fn is_refusal(&self) -> bool {
+        const REFUSALS: [&str; 4] = ["kube::wrong_cluster", "environment::", "lock::", "plan::"];
+        let code = self.code();
+        REFUSALS.iter().any(|refusal| code.starts_with(refusal)) || code == "journal::changed"
+    }
+
     /// Into a Rhai error that scripts can catch; an unknown stays what it is, and cannot be caught.
     pub fn raise(self) -> Box<EvalAltResult> {
         if self.code() == pending::NAME {
@@ -101,7 +108,7 @@ impl fmt::Debug for Fault {
 
 /// Whether this error says that the user pressed Ctrl-C.
 pub fn is_interrupt(fault: &Fault) -> bool {
-    fault.code() == Interrupted.code().map(|code| code.to_string()).unwrap_or_default()
+    fault.code() == Interrupted::ByUser.code().map(|code| code.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

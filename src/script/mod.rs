@@ -3,6 +3,7 @@
 mod bind;
 pub mod duration;
 mod fault;
+pub mod kept;
 pub mod pending;
 pub mod reveal;
 pub mod secret;

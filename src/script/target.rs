@@ -17,8 +17,10 @@ struct BadTarget {
     help: Option<String>,
 }
 
+/// A database among a verb's options.
 #[derive(Deserialize)]
-struct Described {
+#[serde(deny_unknown_fields)]
+pub struct Described {
     host: String,
     port: Option<u16>,
     database: String,
@@ -42,19 +44,24 @@ pub fn target(map: Map) -> Result<Target, Fault> {
         return Err(pending.into());
     }
     let bad = |fault: Fault| BadTarget { reason: fault.message(), help: fault.help() };
-    let described: Described = value::options(map).map_err(bad)?;
-    let Described { host, port, database, user, password, admin, members } = described;
-    if [&host, &database, &user].iter().any(|text| text.is_empty() || text.contains('\0')) || port == Some(0) {
-        return Err(BadTarget { reason: "host, port, database or user is empty".into(), help: None }.into());
+    value::options::<Described>(map).map_err(bad)?.target()
+}
+
+impl Described {
+    pub fn target(self) -> Result<Target, Fault> {
+        let Described { host, port, database, user, password, admin, members } = self;
+        if [&host, &database, &user].iter().any(|text| text.is_empty() || text.contains('\0')) || port == Some(0) {
+            return Err(BadTarget { reason: "host, port, database or user is empty".into(), help: None }.into());
+        }
+        Ok(Target {
+            host,
+            port: port.unwrap_or(5432),
+            database,
+            login: Login { user, password },
+            admin: admin.map(|Admin { user, password }| Login { user, password }),
+            members: members.iter().map(|pod| PodName::parse(pod)).collect::<Result<_, _>>()?,
+        })
     }
-    Ok(Target {
-        host,
-        port: port.unwrap_or(5432),
-        database,
-        login: Login { user, password },
-        admin: admin.map(|Admin { user, password }| Login { user, password }),
-        members: members.iter().map(|pod| PodName::parse(pod)).collect::<Result<_, _>>()?,
-    })
 }
 
 /// Whether a value describes a database.

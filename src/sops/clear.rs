@@ -66,7 +66,8 @@ impl Clear {
         let diff = gone.fold(Diff::new(), |diff, (key, value)| diff.field(key.to_string(), Some(self.shown(key, value)), None));
         after_leaves.iter().filter(|(key, value)| before(key) != Some(value)).fold(diff, |diff, (key, value)| {
             if after.encrypts(key) {
-                diff.secret(key.to_string(), before(key).is_some())
+                let text = |value: &Value| serde_json::to_string(value).unwrap_or_default();
+                diff.sealed(key.to_string(), before(key).map(text).as_deref(), &text(value))
             } else {
                 diff.field(key.to_string(), before(key).map(|old| self.shown(key, old)), Some(after.shown(key, value)))
             }
@@ -163,7 +164,7 @@ pub fn text(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effect::Edit;
+    use crate::effect::{Edit, Sealed};
 
     fn clear(value: &str, metadata: &str) -> Clear {
         let metadata: Value = serde_yaml::from_str(metadata).unwrap();
@@ -180,6 +181,7 @@ mod tests {
             path: path.into(),
             from: from.map(str::to_owned),
             to: to.map(str::to_owned),
+            sealed: Sealed::default(),
         };
         assert_eq!(
             diff.edits,
@@ -197,7 +199,12 @@ mod tests {
     fn encrypted_texts_differ_by_their_keys() {
         let text = |password: &str, user: &str| format!("a: {{password: 'ENC[{password}]', user: {user}}}\nsops: {{mac: x}}\n");
         let diff = diff_stored("x.yaml", &text("1", "me"), &text("2", "you")).unwrap();
-        let field = |path: &str, from: &str, to: &str| Edit::Field { path: path.into(), from: Some(from.into()), to: Some(to.into()) };
+        let field = |path: &str, from: &str, to: &str| Edit::Field {
+            path: path.into(),
+            from: Some(from.into()),
+            to: Some(to.into()),
+            sealed: Sealed::default(),
+        };
         let note = Edit::Note("x.yaml".into());
         assert_eq!(diff.edits, [note, field("a.password", "[secret]", "(secret changed)"), field("a.user", "me", "you")]);
         assert_eq!(diff_stored("x.yaml", "a: 1", "a: 2"), None);

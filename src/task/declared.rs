@@ -2,10 +2,13 @@
 //! except `remember`, which must read before the steps change what it reads.
 
 use super::closure::Closure;
+use crate::event::Event;
 use crate::host::SharedHost;
-use crate::script::{Fault, RhaiResultOf, host_of};
+use crate::journal::Known;
+use crate::script::{Fault, RhaiResultOf, host_of, kept};
 use miette::Diagnostic;
 use rhai::{Dynamic, Engine, FnPtr, Map, NativeCallContext};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Something asked: a precondition, or a line of `done_when`.
@@ -54,9 +57,16 @@ enum DeclareError {
 #[derive(Clone, Default)]
 pub struct Task {
     declared: Arc<Mutex<Declared>>,
+    /// What was remembered before the run was cut short.
+    earlier: Arc<BTreeMap<String, Known>>,
 }
 
 impl Task {
+    /// For a run that goes on: what it remembered is not read anew.
+    pub fn remembering(earlier: BTreeMap<String, Known>) -> Self {
+        Self { declared: Arc::default(), earlier: Arc::new(earlier) }
+    }
+
     /// What was declared, leaving nothing behind.
     pub fn take(&self) -> Declared {
         std::mem::take(&mut self.lock())
@@ -87,10 +97,17 @@ impl Task {
             }
             declared.remembered.push(name.to_owned());
         }
+        if let Some(known) = self.earlier.get(name) {
+            return kept::restore(host, engine, name, known);
+        }
         let declaring = host.declaring();
         host.set_declaring(false);
         let value = closure.call(engine, None);
         host.set_declaring(declaring);
+        if let (Ok(value), false) = (&value, host.dry_run()) {
+            let Known { value, kept } = kept::keep(host, value);
+            host.events.emit(&Event::Remembered { name: name.to_owned(), value, kept });
+        }
         value
     }
 }

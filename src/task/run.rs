@@ -8,9 +8,11 @@ use crate::effect::Mode;
 use crate::engine::Script;
 use crate::event::{Event, Phase, RunOutcome, Verdict};
 use crate::host::SharedHost;
+use crate::journal::Story;
 use crate::script::{Fault, Pending, RhaiResultOf, is_interrupt};
 use miette::Diagnostic;
 use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
@@ -47,12 +49,37 @@ pub struct Runner<'r> {
 }
 
 impl Runner<'_> {
-    /// Runs one script from beginning to end.
-    pub fn run(&self, script: &Script) -> Result<RunOutcome, Failed> {
+    /// Runs one script from beginning to end, or from where an earlier run of it was cut short.
+    pub fn run(&self, script: &Script, earlier: Option<&Story>) -> Result<RunOutcome, Failed> {
+        self.told(script, earlier, || match earlier {
+            Some(story) => self.go_on(script, story),
+            None => self.live(script),
+        })
+    }
+
+    /// Takes back what an earlier run began.
+    pub fn undo(&self, script: &Script, story: &Story) -> Result<(RunOutcome, Walk), Failed> {
+        let mut taken = Walk::default();
+        let outcome = self.told(script, Some(story), || {
+            self.lock()?;
+            let declared = self.declare(script, "steps", Some(story)).map_err(|error| failed(error, None))?;
+            taken = self.walker(Some(story)).take_back(&declared.items, story);
+            Ok(if taken.not_undone.is_empty() { RunOutcome::Undone } else { RunOutcome::Failed })
+        })?;
+        Ok((outcome, taken))
+    }
+
+    /// A piece of work with its beginning and its end in the event stream.
+    fn told(
+        &self,
+        script: &Script,
+        earlier: Option<&Story>,
+        work: impl FnOnce() -> Result<RunOutcome, Failed>,
+    ) -> Result<RunOutcome, Failed> {
         let began = Instant::now();
         let id = id_of(script);
-        self.announce(script);
-        let result = self.live(script);
+        self.announce(script, earlier);
+        let result = work();
         let outcome = result.as_ref().map_or_else(|failed| failed.outcome, |outcome| *outcome);
         self.host.events.emit(&Event::RunEnded { id, outcome, elapsed: began.elapsed() });
         result
@@ -60,19 +87,24 @@ impl Runner<'_> {
 
     /// Asks a task's `done_when`; the answers with their names.
     pub fn done(&self, script: &Script, phase: Phase) -> RhaiResultOf<Vec<(String, Verdict)>> {
-        let declared = self.declare(script, "done_when")?;
+        let declared = self.declare(script, "done_when", None)?;
         let verdicts = ask_all(self.host, self.engine, phase, &declared.questions).map_err(Fault::raise)?;
         Ok(declared.questions.iter().map(|question| question.name.clone()).zip(verdicts).collect())
     }
 
-    fn announce(&self, script: &Script) {
-        let cluster = self.host.cluster().ok().map(|cluster| cluster.uid().chars().take(6).collect());
+    fn announce(&self, script: &Script, earlier: Option<&Story>) {
+        let cluster_uid = self.host.cluster().ok().map(|cluster| cluster.uid().to_owned());
+        let cluster = cluster_uid.as_ref().map(|uid| uid.chars().take(6).collect());
         self.host.events.emit(&Event::RunStarted {
             id: id_of(script),
+            run: earlier.map_or_else(|| self.host.run_id.clone(), |story| story.run.clone()),
+            resumed: earlier.is_some(),
             title: script.task.as_ref().map(|task| task.title.clone()).unwrap_or_default(),
             script: script.name.clone(),
+            source: script.fingerprint.clone(),
             environment: self.host.settings.environment_name.clone(),
             cluster,
+            cluster_uid,
             mode: if self.host.dry_run() { Mode::DryRun } else { Mode::Live },
             state_hub_task_id: script.task.as_ref().and_then(|task| task.state_hub_task_id.clone()),
         });
@@ -96,11 +128,30 @@ impl Runner<'_> {
             }
         }
         let mut would_stop = !self.require(script)?;
-        let walk = self.steps(script)?;
+        self.lock()?;
+        let walk = self.steps(script, None)?;
         would_stop |= walk.would_stop;
         if self.host.dry_run() {
             return Ok(if would_stop { RunOutcome::WouldStop } else { RunOutcome::Planned });
         }
+        self.prove(script, walk)
+    }
+
+    /// From here on this run works alone on the environment.
+    fn lock(&self) -> Result<(), Failed> {
+        self.host.lock().map_err(|reason| failed(Fault::from(reason).raise(), None))
+    }
+
+    /// After a run that was cut short: whether the task is done, and what it requires, may be false because of us, or true
+    /// with work left. Other tasks are not ours, so they are asked.
+    fn go_on(&self, script: &Script, story: &Story) -> Result<RunOutcome, Failed> {
+        self.host.events.note(story.where_it_stopped());
+        let needs = self.needs(script)?;
+        if let Some(unmet) = self.unmet(needs) {
+            return Err(unmet);
+        }
+        self.lock()?;
+        let walk = self.steps(script, Some(story))?;
         self.prove(script, walk)
     }
 
@@ -115,32 +166,35 @@ impl Runner<'_> {
 
     /// Needs and preconditions: all are asked, all that fail are shown. `Ok(false)` only in a dry run.
     fn require(&self, script: &Script) -> Result<bool, Failed> {
-        let mut unmet = Vec::new();
-        let mut asked = 0;
-        for need in script.task.iter().flat_map(|task| &task.needs) {
-            asked += 1;
-            if !self.need(need).map_err(|error| failed(error, None))? {
-                unmet.push(format!("{need} is done"));
-            }
-        }
+        let mut asked = self.needs(script)?;
         if script.has_hook("preconditions") {
-            let declared = self.declare(script, "preconditions").map_err(|error| failed(error, None))?;
+            let declared = self.declare(script, "preconditions", None).map_err(|error| failed(error, None))?;
             let verdicts =
                 ask_all(self.host, self.engine, Phase::Precondition, &declared.questions).map_err(|fault| failed(fault.raise(), None))?;
-            asked += verdicts.len();
-            let answers = declared.questions.iter().zip(verdicts);
-            unmet.extend(answers.filter(|(_, verdict)| !verdict.holds()).map(|(question, _)| question.name.clone()));
+            asked.extend(declared.questions.iter().zip(verdicts).map(|(question, verdict)| (question.name.clone(), verdict.holds())));
         }
-        if unmet.is_empty() {
-            return Ok(true);
+        if !self.host.dry_run() {
+            return self.unmet(asked).map_or(Ok(true), Err);
         }
-        if self.host.dry_run() {
-            for reason in unmet {
-                self.host.events.emit(&Event::WouldStop { reason });
-            }
-            return Ok(false);
+        let unmet: Vec<String> = asked.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
+        let all_hold = unmet.is_empty();
+        for reason in unmet {
+            self.host.events.emit(&Event::WouldStop { reason });
         }
-        Err(failed(Fault::from(RunError::Unmet { asked, unmet }).raise(), None))
+        Ok(all_hold)
+    }
+
+    /// What must hold and does not, as one failure.
+    fn unmet(&self, asked: Vec<(String, bool)>) -> Option<Failed> {
+        let count = asked.len();
+        let unmet: Vec<String> = asked.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
+        (!unmet.is_empty()).then(|| failed(Fault::from(RunError::Unmet { asked: count, unmet }).raise(), None))
+    }
+
+    /// The tasks that must be done, and whether they are.
+    fn needs(&self, script: &Script) -> Result<Vec<(String, bool)>, Failed> {
+        let needs = script.task.iter().flat_map(|task| &task.needs);
+        needs.map(|need| Ok((format!("{need} is done"), self.need(need).map_err(|error| failed(error, None))?))).collect()
     }
 
     /// Whether another task's `done_when` holds now. Its lines are said only where they do not hold.
@@ -148,7 +202,7 @@ impl Runner<'_> {
         let script = self.tasks.iter().find(|script| id_of(script) == id);
         let script = script.ok_or_else(|| Fault::from(RunError::NoSuchTask { id: id.to_owned() }).raise())?;
         let began = Instant::now();
-        let declared = self.declare(script, "done_when")?;
+        let declared = self.declare(script, "done_when", None)?;
         let mut verdict = Verdict::True;
         for question in &declared.questions {
             let answer = super::ask::ask(self.host, self.engine, &question.ask).map_err(Fault::raise)?;
@@ -166,8 +220,8 @@ impl Runner<'_> {
         Ok(holds)
     }
 
-    fn steps(&self, script: &Script) -> Result<Walk, Failed> {
-        let declared = match self.declare(script, "steps") {
+    fn steps(&self, script: &Script, earlier: Option<&Story>) -> Result<Walk, Failed> {
+        let declared = match self.declare(script, "steps", earlier) {
             Ok(declared) => declared,
             Err(error) if self.host.dry_run() => {
                 self.host.events.emit(&Event::WouldStop { reason: in_words(&error) });
@@ -175,12 +229,16 @@ impl Runner<'_> {
             }
             Err(error) => return Err(failed(error, None)),
         };
-        let walker = Walker { host: self.host, engine: self.engine, state: State::new(self.host) };
-        let mut walk = walker.walk(&declared.items);
+        let mut walk = self.walker(earlier).walk(&declared.items);
         match walk.failure.take() {
             Some(error) => Err(failed(error, Some(walk))),
             None => Ok(walk),
         }
+    }
+
+    fn walker<'w>(&'w self, earlier: Option<&'w Story>) -> Walker<'w> {
+        let state = State::new(self.host, earlier.map_or_else(BTreeMap::new, |story| story.state.clone()));
+        Walker { host: self.host, engine: self.engine, state, earlier }
     }
 
     fn prove(&self, script: &Script, walk: Walk) -> Result<RunOutcome, Failed> {
@@ -199,8 +257,8 @@ impl Runner<'_> {
     }
 
     /// Calls a hook, which only declares.
-    fn declare(&self, script: &Script, hook: &str) -> RhaiResultOf<Declared> {
-        let task = Task::default();
+    fn declare(&self, script: &Script, hook: &str, earlier: Option<&Story>) -> RhaiResultOf<Declared> {
+        let task = Task::remembering(earlier.map_or_else(BTreeMap::new, |story| story.remembered.clone()));
         if !script.has_hook(hook) {
             return Ok(task.take());
         }
@@ -223,6 +281,10 @@ fn not_proven(said: &'static str, answers: &[(String, Verdict)], help: &str) -> 
 }
 
 fn failed(error: Box<EvalAltResult>, walk: Option<Walk>) -> Failed {
-    let interrupted = Fault::find(&error).is_some_and(|fault| is_interrupt(&fault));
-    Failed { error, outcome: if interrupted { RunOutcome::Interrupted } else { RunOutcome::Failed }, walk }
+    let outcome = match Fault::find(&error) {
+        Some(fault) if is_interrupt(&fault) => RunOutcome::Interrupted,
+        Some(fault) if fault.is_refusal() => RunOutcome::Refused,
+        _ => RunOutcome::Failed,
+    };
+    Failed { error, outcome, walk }
 }

@@ -5,6 +5,7 @@ use super::declared::{Item, Step};
 use super::state::State;
 use crate::event::{Ending, Event, Verdict};
 use crate::host::{self, SharedHost};
+use crate::journal::{Passed, Story};
 use crate::script::{Fault, Pending, RhaiResultOf, is_interrupt};
 use miette::Diagnostic;
 use rhai::{Dynamic, Engine, EvalAltResult};
@@ -21,6 +22,7 @@ enum StepError {
 }
 
 /// How the steps ended.
+#[derive(Default)]
 pub struct Walk {
     /// What stopped them.
     pub failure: Option<Box<EvalAltResult>>,
@@ -39,11 +41,13 @@ pub struct Walker<'w> {
     pub host: &'w SharedHost,
     pub engine: &'w Engine,
     pub state: State,
+    /// The run that this one goes on with.
+    pub earlier: Option<&'w Story>,
 }
 
 impl Walker<'_> {
     pub fn walk(&self, items: &[Item]) -> Walk {
-        let mut walk = Walk { failure: None, would_stop: false, committed: None, undone: vec![], not_undone: vec![], failed_step: None };
+        let mut walk = Walk::default();
         let count = items.iter().filter(|item| matches!(item, Item::Step(_))).count();
         let mut finished: Vec<&Step> = Vec::new();
         let mut index = 0;
@@ -57,14 +61,21 @@ impl Walker<'_> {
                 Item::Step(step) => {
                     index += 1;
                     match self.step(step, index, count) {
-                        Ok(Ending::AlreadyDone) => {}
+                        Ok(Ending::Earlier) if self.passed(step) == Some(Passed::Skipped) => {}
+                        Ok(Ending::AlreadyDone) if !self.earlier.is_some_and(|story| story.touched(&step.name)) => {}
                         Ok(_) => finished.push(step),
                         Err(_) if self.host.dry_run() => walk.would_stop = true,
                         Err(error) => {
                             finished.push(step);
                             walk.failed_step = Some(step.name.clone());
+                            let refused = Fault::find(&error).is_some_and(|fault| fault.is_refusal());
                             walk.failure = Some(error);
-                            self.undo(&finished, &mut walk);
+                            // Whoever may not go on may not go back either: `railrun undo` does, once it is known why.
+                            if refused {
+                                walk.not_undone.extend(finished.iter().filter(|step| step.undo.is_some()).map(|step| step.name.clone()));
+                            } else {
+                                self.undo(&finished, &mut walk);
+                            }
                             break;
                         }
                     }
@@ -88,7 +99,14 @@ impl Walker<'_> {
         result
     }
 
+    fn passed(&self, step: &Step) -> Option<Passed> {
+        self.earlier.and_then(|story| story.passed(&step.name))
+    }
+
     fn carry_out(&self, step: &Step) -> RhaiResultOf<Ending> {
+        if self.passed(step).is_some() {
+            return Ok(Ending::Earlier);
+        }
         if self.done(step)?.is_some_and(|verdict| verdict.holds()) {
             return Ok(Ending::AlreadyDone);
         }
@@ -130,6 +148,24 @@ impl Walker<'_> {
             return Some(pending.after);
         }
         Pending::stumbled(error).then(|| "an earlier step".to_owned())
+    }
+
+    /// The way back of a run that was cut short or could not be undone.
+    pub fn take_back(&self, items: &[Item], story: &Story) -> Walk {
+        let mut walk = Walk::default();
+        let mut begun: Vec<&Step> = Vec::new();
+        for item in items {
+            match item {
+                Item::Commit(why) if story.committed.contains(why) => {
+                    begun.clear();
+                    walk.committed = Some(why.clone());
+                }
+                Item::Step(step) if story.to_undo(&step.name) => begun.push(step),
+                Item::Commit(_) | Item::Step(_) => {}
+            }
+        }
+        self.undo(&begun, &mut walk);
+        walk
     }
 
     /// Newest first; one that fails does not stop the others, a second Ctrl-C does.

@@ -2,7 +2,7 @@
 
 use super::logs::Mark;
 use super::platform::{Repository, checkout, database_host, facts, git_status, gitea_api, kubectl, login_works, output_file};
-use super::{argv, failures, killed, secrets};
+use super::{argv, failover, failures, killed, secrets};
 use crate::support::sandbox;
 
 const T01: &str = "scripts/t01-postgresql-ha.rhai";
@@ -76,6 +76,11 @@ fn gitea_moves_onto_the_platforms_database() {
     assert!(login_works());
 
     a_write_after_the_commit_survives();
+    failover::figures_agree_with_an_observer(&["graceful"], 1);
+    if sandbox::variable("RAILRUN_LONG").is_some() {
+        failover::figures_agree_with_an_observer(&["postmaster", "container", "freeze"], 3);
+        failover::default_values_fail_on_the_frozen_row();
+    }
     let command_lines = watch.end();
     assert!(command_lines.contains("helm"), "helm was never seen:\n{command_lines}");
     secrets::are_nowhere(&command_lines);

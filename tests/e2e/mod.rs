@@ -1,6 +1,7 @@
 //! Whole tasks on the real sandbox. There is one platform, so these run one after the other, in the order of `main_job`.
 
 mod argv;
+mod failover;
 mod failures;
 mod killed;
 mod logs;

@@ -37,6 +37,15 @@ impl Repository {
         std::fs::write(path, text.replace(from, to)).expect(file);
     }
 
+    /// Adds a file.
+    pub fn add(&self, file: &str, text: &str) {
+        std::fs::write(self.root.join(file), text).expect(file);
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.root.join(file)).expect(file)
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_railrun"));
         command.args(args).current_dir(&self.root).env("NO_COLOR", "1").stdin(Stdio::null());

@@ -4,6 +4,7 @@
 
 pub mod sandbox;
 
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -59,10 +60,15 @@ impl Test {
         self.arg("--dry-run")
     }
 
-    fn command(&self) -> Command {
+    /// A path in its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_railrun"));
         command
-            .args(&self.args)
+            .args(args)
             .current_dir(self.folder.path())
             .env_remove("RAILRUN_ENV")
             .env_remove("KUBECONFIG")
@@ -75,11 +81,22 @@ impl Test {
 
     /// Starts it without waiting for its end; what it says is lost.
     pub fn start(&self) -> Child {
-        self.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("railrun starts")
+        self.command(self.args.iter().map(String::as_str)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("railrun starts")
+    }
+
+    /// Starts it with its event stream on stdout.
+    pub fn start_reading(&self) -> Child {
+        let args = self.args.iter().map(String::as_str).chain(["--output", "json"]);
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("railrun starts")
     }
 
     pub fn run(&self) -> Ran {
-        let output = self.command().output().expect("railrun starts");
+        self.run_with(&self.args.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Runs railrun in the same folder with other arguments.
+    pub fn run_with(&self, args: &[&str]) -> Ran {
+        let output = self.command(args.iter().copied()).output().expect("railrun starts");
         let text = |bytes: Vec<u8>| without_times(&String::from_utf8(bytes).expect("UTF-8"));
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }

@@ -198,7 +198,7 @@ fn no_mutilated_script_makes_check_panic() {
         let without = [&words[..index], &words[index + 1..]].concat().concat();
         for text in [without, words[..index].concat()] {
             if let Ok(source) = repo.sources.compile("s.rhai", &text) {
-                for found in &check(&repo.sources, &[Script::of(repo.path("s.rhai"), &source)]) {
+                for found in &check(&repo.sources, &[Script::of(repo.path("s.rhai"), &source, String::new())]) {
                     assert!(!found.place().is_empty());
                 }
                 compiled += 1;

@@ -54,7 +54,7 @@ fn prepared(host: &Host, words: &Array, options: &RunOptions) -> Result<Run, Fau
     let words = words.iter().map(text).collect::<Result<Vec<_>, Fault>>()?;
     let mut run = Run::new(host, &words, options)?;
     if let Ok(cluster) = host.cluster() {
-        run.command = run.command.env("KUBECONFIG", cluster.kubeconfig().path().to_string_lossy());
+        run.command = cluster.environment().into_iter().fold(run.command, |command, (name, value)| command.env(name, value));
     }
     Ok(run)
 }

@@ -1,7 +1,7 @@
 //! Keeps old secrets out of a difference: the new value is known to be one, so what it replaces must be one too, even
 //! where nobody has told the redactor.
 
-use crate::effect::{Diff, Edit};
+use crate::effect::{Diff, Edit, Sealed};
 use crate::secret::Redactor;
 use serde_json::Value;
 
@@ -29,8 +29,9 @@ fn learn_beside(redactor: &Redactor, old: &Value, new: &Value) {
 /// Takes out of a difference what stands beside a secret.
 pub fn conceal(redactor: &Redactor, diff: Diff) -> Diff {
     let edit = |edit| match edit {
-        Edit::Field { path, from, to } if [&from, &to].into_iter().flatten().any(|side| is_secret(redactor, side)) => Edit::Field {
+        Edit::Field { path, from, to, .. } if [&from, &to].into_iter().flatten().any(|side| is_secret(redactor, side)) => Edit::Field {
             path,
+            sealed: Sealed::of([from.as_deref(), to.as_deref()]),
             to: to.map(|_| if from.is_some() { "(secret changed)" } else { "[secret]" }.to_owned()),
             from: from.map(|_| "[secret]".to_owned()),
         },

@@ -246,9 +246,9 @@ enum Line {
 
 fn lines(diff: Diff) -> Vec<Line> {
     let line = |edit| match edit {
-        Edit::Field { path, from, to } => Line::Field { path, from, to },
+        Edit::Field { path, from, to, .. } => Line::Field { path, from, to },
         Edit::Text { name, unified } => Line::Text { path: name, text: unified },
-        Edit::Note(note) => Line::Note { note },
+        Edit::Note(note) | Edit::Aside(note) => Line::Note { note },
     };
     diff.edits.into_iter().map(line).collect()
 }

@@ -23,6 +23,15 @@ pub struct SettleOptions {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub struct DeleteOptions {
+    pub wait: Option<bool>,
+    pub timeout: Option<Span>,
+    /// How long a pod may take to end; nothing: it is taken away without asking its node.
+    pub grace: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LogOptions {
     /// How many lines from the end; 200 without it.
     pub tail: Option<i64>,
@@ -110,8 +119,9 @@ impl<'h> Kube<'h> {
         })
     }
 
-    pub async fn delete(&self, permit: &Permit, name: &Name, options: &SettleOptions) -> Result<bool, KubeError> {
-        let was_there = self.cluster.delete(permit, name).await?;
+    pub async fn delete(&self, permit: &Permit, name: &Name, options: &DeleteOptions) -> Result<bool, KubeError> {
+        let grace = options.grace.map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
+        let was_there = self.cluster.delete_within(permit, name, grace).await?;
         if options.wait.unwrap_or(true) {
             self.cluster.wait_gone(name, timeout(options.timeout)).await?;
         }

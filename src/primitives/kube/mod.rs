@@ -16,7 +16,7 @@ use crate::effect::{Change, Preview};
 use crate::script::reveal::json;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, bind_declaring, host_of, read, value};
 use command::{Command, ExecOptions, Ran, shown};
-use driver::{Kube, LogOptions, SettleOptions, timeout};
+use driver::{DeleteOptions, Kube, LogOptions, SettleOptions, timeout};
 use replicas::ScaleOptions;
 use rhai::plugin::*;
 use rhai::{Array, Map};
@@ -223,7 +223,8 @@ mod verbs {
         deleted(&ctx, name, Map::new())
     }
 
-    /// Deletes an object. Options: `wait` (true), `timeout` (`"5m"`).
+    /// Deletes an object. Options: `wait` (true), `timeout` (`"5m"`), `grace`, how long a pod may take to end (`"0s"` takes
+    /// it away without asking its node).
     ///
     /// ```rhai
     /// kube::delete("gitea/pod/gitea-0", #{ wait: false });
@@ -368,7 +369,7 @@ fn scaled(ctx: &NativeCallContext, name: &str, replicas: i64, options: Map) -> R
 fn deleted(ctx: &NativeCallContext, name: &str, options: Map) -> RhaiResultOf<Dynamic> {
     let name = named(name)?;
     bind(ctx, |host| {
-        let (kube, options): (_, SettleOptions) = (Kube::on(host)?, value::options(options)?);
+        let (kube, options): (_, DeleteOptions) = (Kube::on(host)?, value::options(options)?);
         host.change::<_, Fault>(
             changing("kube delete", &name),
             || host.wait(kube.preview_delete(&name)),
@@ -442,7 +443,7 @@ pub fn primitive() -> Primitive {
             Verb::state("apply"),
             Verb::state("patch"),
             Verb::state("scale").options::<ScaleOptions>(),
-            Verb::state("delete").options::<SettleOptions>(),
+            Verb::state("delete").options::<DeleteOptions>(),
             Verb::action("restart").options::<SettleOptions>(),
             Verb::action("exec").options::<ExecOptions>(),
         ],

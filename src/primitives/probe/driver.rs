@@ -1,8 +1,16 @@
-//! Samples a URL in the background and measures its outages. It asks and counts; what an outage may last is up to
-//! whoever asked.
+//! A probe under way: its samplers, the marks that were set on it, whether everything has settled again. It asks and
+//! counts; what an outage may last is up to whoever asked.
 
+use super::login::{self, Login};
+use super::members::{self, Standing};
+use super::pool::{self, Pool};
+use super::report::Mark;
+use super::sample::{Clock, Sample, Series};
+use super::writer::{TABLE, Writer};
+use crate::database::{DatabaseError, Gateway, Target, Unlocked, Way};
+use crate::effect::{Interrupted, Permit};
 use miette::Diagnostic;
-use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -10,190 +18,164 @@ use tokio::task::JoinHandle;
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 pub enum ProbeError {
-    #[error("cannot sample `{url}`: {reason}")]
-    #[diagnostic(code(probe::cannot_start), help("give `url` as `http://host/path`, with `user` and `password` where it asks for them"))]
-    CannotStart { url: String, reason: String },
+    #[error("cannot sample {what}: {reason}")]
+    #[diagnostic(code(probe::cannot_start), help("{help}"))]
+    CannotStart { what: String, reason: String, help: String },
     #[error("this probe was stopped already")]
     #[diagnostic(code(probe::stopped))]
     Stopped,
+    #[error("these are no measured rounds: {reason}")]
+    #[diagnostic(code(probe::unfit), help("a row has `kind`, `round`, `at`, `limits`, `report`, `passed` and `complaints`"))]
+    Unfit { reason: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
-/// What to ask, and how often.
-#[derive(Clone)]
-pub struct Login {
-    pub url: String,
-    pub user: String,
-    pub password: String,
-    /// From the start of one question to the start of the next.
-    pub every: Duration,
-    /// So long one answer may take.
-    pub timeout: Duration,
+impl ProbeError {
+    pub fn unfit(error: serde_json::Error) -> Self {
+        ProbeError::Unfit { reason: error.to_string() }
+    }
 }
 
-/// One question: when it was asked and answered, since the probe began, and what was wrong with the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Sample {
-    asked: Duration,
-    answered: Duration,
-    failure: Option<String>,
+/// How often members are asked, and pgpool.
+pub const MEMBERS_EVERY: Duration = Duration::from_millis(100);
+pub const POOL_EVERY: Duration = Duration::from_millis(500);
+
+/// What to sample.
+#[derive(Default)]
+pub struct Samplers {
+    pub login: Option<(reqwest::Client, Login)>,
+    pub writer: Option<(Writer, Target)>,
+    pub members: Vec<(String, Way)>,
+    pub pool: Option<Way>,
 }
 
-/// What a probe saw.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
-    pub samples: usize,
-    pub failed: usize,
-    /// From the first failed question to the first good answer after the last failed one, in milliseconds.
-    pub outage_ms: u64,
-    /// The longest time between two good answers, in milliseconds.
-    pub longest_gap_ms: u64,
-    /// How far the figures may be off: the time between two questions, in milliseconds.
-    pub sampling_ms: u64,
-    /// Whether the last question got a good answer.
-    pub ends_well: bool,
-    /// What failed answers said, with their number.
-    pub failures: Vec<Failure>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    pub what: String,
-    pub count: usize,
-}
-
-/// A probe under way. Dropping it stops it.
+/// A probe under way. Dropping the last handle stops it.
 #[derive(Clone)]
 pub struct Probe(Arc<Mutex<Option<Running>>>);
 
-struct Running {
-    samples: Arc<Mutex<Vec<Sample>>>,
-    task: JoinHandle<()>,
-    every: Duration,
+/// What a probe has kept. Aborting its tasks when it is dropped is what stops it.
+pub struct Running {
+    pub clock: Clock,
+    pub login: Option<(Series<()>, Duration)>,
+    pub writer: Option<(Series<u64>, Duration, Target)>,
+    pub members: Vec<(String, Series<Standing>)>,
+    pub pool: Option<Series<Pool>>,
+    pub marks: Vec<Mark>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 impl Probe {
-    pub fn start(runtime: &Handle, login: Login) -> Result<Self, ProbeError> {
-        let cannot = |reason: String| ProbeError::CannotStart { url: login.url.clone(), reason };
-        reqwest::Url::parse(&login.url).map_err(|error| cannot(error.to_string()))?;
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .timeout(login.timeout)
-            .connect_timeout(login.timeout)
-            // A pooled connection may lead to a pod that is gone.
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| cannot(error.to_string()))?;
-        let samples = Arc::<Mutex<Vec<Sample>>>::default();
-        let (every, kept) = (login.every, samples.clone());
-        let task = runtime.spawn(sample(client, login, kept));
-        Ok(Self(Arc::new(Mutex::new(Some(Running { samples, task, every })))))
+    pub fn start(runtime: &Handle, samplers: Samplers) -> Self {
+        let clock = Clock::start();
+        let mut running =
+            Running { clock, login: None, writer: None, members: Vec::new(), pool: None, marks: Vec::new(), tasks: Vec::new() };
+        if let Some((client, login)) = samplers.login {
+            let (series, every) = (Series::default(), login.every);
+            running.tasks.push(runtime.spawn(login::sample(client, login, clock, series.clone())));
+            running.login = Some((series, every));
+        }
+        if let Some((writer, target)) = samplers.writer {
+            let (series, every) = (Series::default(), writer.every);
+            running.tasks.extend(writer.lanes(clock, &series).into_iter().map(|lane| runtime.spawn(lane)));
+            running.writer = Some((series, every, target));
+        }
+        for (name, way) in samplers.members {
+            let series = Series::default();
+            running.tasks.push(runtime.spawn(members::sample(way, MEMBERS_EVERY, clock, series.clone())));
+            running.members.push((name, series));
+        }
+        if let Some(way) = samplers.pool {
+            let series = Series::default();
+            running.tasks.push(runtime.spawn(pool::sample(way, POOL_EVERY, clock, series.clone())));
+            running.pool = Some(series);
+        }
+        Self(Arc::new(Mutex::new(Some(running))))
     }
 
-    /// Ends the sampling and says what was seen.
-    pub fn stop(&self) -> Result<Report, ProbeError> {
+    /// Ends the sampling and hands out what was kept.
+    pub fn stop(&self) -> Result<Running, ProbeError> {
         let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(ProbeError::Stopped)?;
-        let mut samples = running.samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        samples.sort_by_key(|sample| sample.asked);
-        Ok(report(&samples, running.every))
+        running.tasks.iter().for_each(JoinHandle::abort);
+        Ok(running)
     }
-}
 
-async fn sample(client: reqwest::Client, login: Login, samples: Arc<Mutex<Vec<Sample>>>) {
-    let began = Instant::now();
-    let mut tick = tokio::time::interval(login.every);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    loop {
-        tick.tick().await;
-        let (client, login, samples) = (client.clone(), login.clone(), samples.clone());
-        tokio::spawn(async move {
-            let asked = began.elapsed();
-            let failure = ask(&client, &login).await.err();
-            let sample = Sample { asked, answered: began.elapsed(), failure };
-            samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
-        });
+    /// Remembers that something was done now.
+    pub fn mark(&self, what: &str) -> Result<(), ProbeError> {
+        self.look(|running| {
+            let at = running.clock.now();
+            running.marks.push(Mark::new(what, at));
+        })
     }
-}
 
-async fn ask(client: &reqwest::Client, login: &Login) -> Result<(), String> {
-    let answer = client.get(&login.url).basic_auth(&login.user, Some(&login.password)).send().await;
-    match answer {
-        Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(format!("HTTP {}", answer.status().as_u16())),
-        Err(error) if error.is_timeout() => Err("no answer in time".into()),
-        Err(error) if error.is_connect() => Err("refused".into()),
-        Err(_) => Err("connection broken".into()),
+    fn look<T>(&self, at: impl FnOnce(&mut Running) -> T) -> Result<T, ProbeError> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_mut().map(at).ok_or(ProbeError::Stopped)
     }
-}
 
-/// The figures of samples in the order in which they were asked.
-fn report(samples: &[Sample], every: Duration) -> Report {
-    let failed: Vec<&Sample> = samples.iter().filter(|sample| sample.failure.is_some()).collect();
-    let mut good: Vec<Duration> = samples.iter().filter(|sample| sample.failure.is_none()).map(|sample| sample.answered).collect();
-    good.sort_unstable();
-    let outage = failed.first().zip(failed.last()).map_or(Duration::ZERO, |(first, last)| {
-        let end = samples.iter().filter(|sample| sample.failure.is_none() && sample.asked > last.asked).map(|sample| sample.answered).min();
-        end.unwrap_or(last.answered).saturating_sub(first.asked)
-    });
-    let gap = good.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or_default();
-    let mut failures: Vec<Failure> = Vec::new();
-    for what in failed.iter().filter_map(|sample| sample.failure.clone()) {
-        match failures.iter_mut().find(|failure| failure.what == what) {
-            Some(failure) => failure.count += 1,
-            None => failures.push(Failure { what, count: 1 }),
+    /// Waits until every sampler has had good answers only for `quiet`, no earlier than `after` the last mark. What is
+    /// still wrong at the deadline is the answer then.
+    pub async fn settle(&self, deadline: Duration, quiet: Duration, after: Duration) -> Result<Vec<String>, ProbeError> {
+        let began = self.look(|running| running.clock.now())?;
+        loop {
+            let (now, troubles, marked) =
+                self.look(|running| (running.clock.now(), running.troubles(quiet), running.marks.last().map_or(began, Mark::at)))?;
+            let early = now < marked + after || now < began + quiet;
+            if !early && troubles.is_empty() || now > began + deadline {
+                return Ok(troubles);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
-    Report {
-        samples: samples.len(),
-        failed: failed.len(),
-        outage_ms: millis(outage),
-        longest_gap_ms: millis(gap),
-        sampling_ms: millis(every),
-        ends_well: samples.last().is_some_and(|sample| sample.failure.is_none()),
-        failures,
-    }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample(asked: u64, answered: u64, failure: Option<&str>) -> Sample {
-        Sample { asked: Duration::from_millis(asked), answered: Duration::from_millis(answered), failure: failure.map(str::to_owned) }
-    }
-
-    #[test]
-    fn an_outage_lasts_from_the_first_failed_question_to_the_first_good_answer_after_the_last() {
-        let samples = [
-            sample(0, 10, None),
-            sample(100, 110, Some("refused")),
-            sample(200, 240, None),
-            sample(300, 350, Some("HTTP 401")),
-            sample(400, 450, None),
+impl Running {
+    /// What was not well at any moment of the last `quiet`.
+    fn troubles(&self, quiet: Duration) -> Vec<String> {
+        let since = self.clock.now().saturating_sub(quiet);
+        let members: Vec<members::Member> = self.members.iter().map(|(name, series)| (name.clone(), series.so_far())).collect();
+        let late = |whole: Option<Duration>| whole.is_none_or(|whole| whole > since);
+        let found = [
+            (self.login.as_ref().is_some_and(|(series, _)| failing(&series.so_far(), since)), "the login fails"),
+            (self.writer.as_ref().is_some_and(|(series, _, _)| failing(&series.so_far(), since)), "writes fail"),
+            (!members.is_empty() && late(members::whole_since(&members)), "not every member streams from one primary"),
+            (self.pool.as_ref().is_some_and(|series| late(pool::whole_since(&series.so_far()))), "the pool does not show every node up"),
         ];
-        let report = report(&samples, Duration::from_millis(100));
-        assert_eq!((report.outage_ms, report.longest_gap_ms, report.failed, report.ends_well), (350, 230, 2, true));
-        assert_eq!(report.failures[1], Failure { what: "HTTP 401".into(), count: 1 });
+        found.iter().filter(|(wrong, _)| *wrong).map(|(_, what)| (*what).to_owned()).collect()
     }
+}
 
-    #[test]
-    fn without_a_failure_there_is_no_outage() {
-        let report = report(&[sample(0, 10, None), sample(100, 110, None)], Duration::from_millis(100));
-        assert_eq!((report.outage_ms, report.failed), (0, 0));
+/// The ids that the writer's table holds, as soon as there is an only primary to ask; the table is dropped then.
+pub async fn read_back(gateway: &Gateway<'_>, permit: &Permit, access: Unlocked<'_>, within: Duration) -> Result<BTreeSet<u64>, String> {
+    let began = Instant::now();
+    loop {
+        match read_ids(gateway, permit, access).await {
+            Err(_) if began.elapsed() < within => tokio::time::sleep(Duration::from_millis(500)).await,
+            read => return read.map_err(|error| error.to_string()),
+        }
     }
+}
 
-    #[test]
-    fn an_outage_that_has_not_ended_counts_to_the_last_failure() {
-        let report = report(&[sample(0, 10, None), sample(100, 1100, Some("refused"))], Duration::from_millis(100));
-        assert_eq!((report.outage_ms, report.ends_well), (1000, false));
-    }
+async fn read_ids(gateway: &Gateway<'_>, permit: &Permit, access: Unlocked<'_>) -> Result<BTreeSet<u64>, DatabaseError> {
+    let primary = gateway.primary(access, &access.target().database).await?;
+    let rows = primary.session.query(&format!("select id from {TABLE}"), &[]).await?;
+    primary.session.execute(permit, &format!("drop table {TABLE}"), &[]).await?;
+    Ok(rows.iter().filter_map(|row| row.values().next().and_then(serde_json::Value::as_u64)).collect())
+}
+
+/// Whether a sample since then failed, or none was answered.
+fn failing<T>(samples: &[Sample<T>], since: Duration) -> bool {
+    let recent = samples.iter().filter(|sample| sample.answered >= since);
+    let (good, bad): (Vec<_>, Vec<_>) = recent.partition(|sample| sample.is_good());
+    good.is_empty() || !bad.is_empty()
 }

@@ -172,7 +172,9 @@ impl<'c> Copy<'c> {
     fn summary(&self, source: &State) -> Diff {
         let (from, to) = (self.source.target().title(), self.target.target().title());
         let size = source.size.div_ceil(1024 * 1024);
-        Diff::new().note(format!("copies {} tables, {size} MB, from {from} to {to}, and proves that both are equal", source.tables))
+        let diff = Diff::new().note(format!("copies {} tables from {from} to {to}, and proves that both are equal", source.tables));
+        let diff = source.identity.iter().fold(diff, |diff, identity| diff.note(format!("from the server and database {identity}")));
+        diff.aside(format!("{size} MB"))
     }
 
     fn owners(&self) -> Owners {

@@ -114,6 +114,9 @@ streams_within() { # SECONDS
   return 1
 }
 
+# An election that was cut short leaves its standbys told not to look for a primary for a day.
+forget_cut_election() { sed -i '/^wal_retrieve_retry_interval/d' "$PGDATA/postgresql.auto.conf"; }
+
 # Data that cannot follow is thrown away and the container ends: its next start clones.
 become_standby() { # PRIMARY
   local primary=$1
@@ -124,7 +127,8 @@ become_standby() { # PRIMARY
   postgresql_configure
   touch "$PGDATA/standby.signal"
   postgresql_finish_data
-  sed -i '/^primary_conninfo/d; /^wal_retrieve_retry_interval/d' "$PGDATA/postgresql.auto.conf" # the latter from an election that was cut
+  forget_cut_election
+  sed -i '/^primary_conninfo/d' "$PGDATA/postgresql.auto.conf"
   echo "primary_conninfo = '$(upstream_conninfo "$primary")'" >>"$PGDATA/postgresql.auto.conf"
   postgresql_start || { warn 'does not start as a standby: cloning anew'; rm -rf "$PGDATA"; exit 1; }
   if ! streams_within 30 && [[ -n $(live_primary) ]]; then

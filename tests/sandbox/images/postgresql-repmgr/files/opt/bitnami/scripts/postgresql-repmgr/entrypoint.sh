@@ -23,6 +23,7 @@ rejoin_former_primary() {
 wait_as_standby() {
   local i primary=
   postgresql_configure
+  forget_cut_election
   postgresql_start
   for ((i = 0; i < 60; i++)); do
     primary=$(live_primary)

@@ -1,0 +1,165 @@
+//! The journal as a reader of the event stream. It is on the disk, not only in its cache, at every intent and every
+//! outcome; a run that cannot be written down changes nothing.
+
+use super::{Key, Store, VERSION, prune};
+use crate::effect::{Diff, Mode};
+use crate::event::{Event, Listener};
+use crate::secret::{Redactor, looks_secret};
+use serde_json::{Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use prune::Keep;
+
+/// Writes down every live run.
+#[derive(Clone)]
+pub struct Journal(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    key: Key,
+    redactor: Redactor,
+    settings: Value,
+    keep: Keep,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    file: Option<File>,
+    /// Why nothing can be written any more.
+    broken: Option<String>,
+}
+
+impl Journal {
+    /// `settings` are written down at the beginning of each run, what looks like a secret as its fingerprint.
+    pub fn new(store: Store, key: Key, redactor: Redactor, settings: &Value, keep: Keep) -> Self {
+        let settings = concealed("", settings, &key);
+        Self(Arc::new(Inner { store, key, redactor, settings, keep, state: Mutex::default() }))
+    }
+
+    /// Why nothing can be written any more, if that is so: then nothing may be changed either.
+    pub fn broken(&self) -> Option<String> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).broken.clone()
+    }
+
+    pub fn key(&self) -> &Key {
+        &self.0.key
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Closes an unfinished run that is not gone on with.
+    pub fn abandon(&self, story: &super::Story) {
+        if let Ok(mut file) = append(&story.path) {
+            let _ = write(&mut file, &self.line(json!({"event": "run-ended", "outcome": "abandoned"})), true);
+        }
+    }
+
+    fn line(&self, mut record: Value) -> String {
+        record["at"] = json!(jiff::Timestamp::now().to_string());
+        self.0.redactor.redact(&record.to_string())
+    }
+
+    fn begin(&self, run: &str, task: &str, resumed: bool) -> io::Result<File> {
+        let path = self.0.store.path(run, task);
+        if resumed {
+            return append(&path);
+        }
+        self.0.store.make()?;
+        self.0.store.prune(self.0.keep);
+        OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+    }
+
+    fn record(&self, event: &Event) -> Option<Value> {
+        let mut record = serde_json::to_value(event).ok()?;
+        match event {
+            Event::Progress { .. } => return None,
+            Event::RunStarted { .. } => {
+                record["v"] = json!(VERSION);
+                record["railrun"] = json!(env!("CARGO_PKG_VERSION"));
+                record["settings"] = self.0.settings.clone();
+            }
+            Event::ChangeIntent { diff, .. } => record["diff"] = json!(fingerprint(diff, &self.0.key)),
+            Event::Failure { .. } => {
+                record.as_object_mut()?.remove("rendered");
+            }
+            _ => {}
+        }
+        Some(record)
+    }
+}
+
+impl Listener for Journal {
+    fn hear(&self, event: &Event) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Event::RunStarted { run, id, mode, resumed, .. } = event {
+            state.file = None;
+            if *mode == Mode::Live {
+                match self.begin(run, id, *resumed) {
+                    Ok(file) => state.file = Some(file),
+                    Err(error) => state.broken = Some(error.to_string()),
+                }
+            }
+        }
+        let Some(file) = &mut state.file else { return };
+        let Some(record) = self.record(event) else { return };
+        let lasting = matches!(
+            event,
+            Event::ChangeIntent { .. }
+                | Event::ChangeDone { .. }
+                | Event::StepEnded { .. }
+                | Event::Committed { .. }
+                | Event::UndoEnded { .. }
+        );
+        if let Err(error) = write(file, &self.line(record), lasting) {
+            state.broken = Some(error.to_string());
+        }
+    }
+}
+
+/// What a difference is, in one word.
+pub fn fingerprint(diff: &Diff, key: &Key) -> String {
+    key.fingerprint(&diff.essence())
+}
+
+/// Opens a journal to go on with it; a torn last record is taken off first.
+fn append(path: &Path) -> io::Result<File> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    file.set_len(u64::try_from(whole(&text)).map_err(io::Error::other)?)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(file)
+}
+
+/// The length of a journal without a torn last record.
+fn whole(text: &[u8]) -> usize {
+    let end = |text: &[u8]| text.iter().rposition(|byte| *byte == b'\n');
+    let Some(last) = end(text) else { return 0 };
+    let begin = end(&text[..last]).map_or(0, |at| at + 1);
+    if serde_json::from_slice::<Value>(&text[begin..last]).is_ok() { last + 1 } else { begin }
+}
+
+/// One write per record: a process that is killed leaves whole ones.
+fn write(file: &mut File, line: &str, lasting: bool) -> io::Result<()> {
+    file.write_all(format!("{line}\n").as_bytes())?;
+    if lasting { file.sync_data() } else { Ok(()) }
+}
+
+/// Settings with fingerprints in place of what looks like a secret. A reference (`sops:…`) is none.
+fn concealed(name: &str, value: &Value, key: &Key) -> Value {
+    match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), concealed(name, value, key))).collect(),
+        Value::Array(items) => items.iter().map(|item| concealed(name, item, key)).collect(),
+        Value::String(text) if looks_secret(name) && !text.starts_with("sops:") && !text.starts_with("kube:") => {
+            json!(format!("[secret {}]", key.fingerprint(text.as_bytes())))
+        }
+        plain => plain.clone(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Makes a saved plan of what a dry run says.
+
+use super::{PlannedChange, PlannedStep, PlannedTask, SavedPlan, Shown, VERSION};
+use crate::event::{Ending, Event, Listener};
+use crate::journal::{Key, fingerprint};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A reader of a dry run's events.
+#[derive(Clone)]
+pub struct Recorder(Arc<Inner>);
+
+struct Inner {
+    key: Key,
+    tasks: Mutex<Vec<PlannedTask>>,
+}
+
+impl Recorder {
+    pub fn new(key: Key) -> Self {
+        Self(Arc::new(Inner { key, tasks: Mutex::default() }))
+    }
+
+    /// What was planned.
+    pub fn plan(&self, environment: &str, cluster_uid: Option<&str>) -> SavedPlan {
+        SavedPlan {
+            version: VERSION,
+            made: jiff::Timestamp::now().to_string(),
+            environment: environment.to_owned(),
+            cluster_uid: cluster_uid.map(str::to_owned),
+            key: self.0.key.name(),
+            tasks: self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
+
+impl Listener for Recorder {
+    fn hear(&self, event: &Event) {
+        let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Event::RunStarted { id, title, script, source, .. } = event {
+            let (id, title, script, source) = (id.clone(), title.clone(), script.clone(), source.clone());
+            tasks.push(PlannedTask { id, title, script, source, ..PlannedTask::default() });
+            return;
+        }
+        let Some(task) = tasks.last_mut() else { return };
+        match event {
+            Event::WouldStop { reason } => task.would_stop.push(reason.clone()),
+            Event::StepStarted { name, .. } => task.steps.push(PlannedStep { name: name.clone(), ..PlannedStep::default() }),
+            Event::StepEnded { ending: Ending::Pending(after), .. } => {
+                pending(task, after);
+            }
+            Event::StepEnded { ending: Ending::Failed, .. } => {
+                pending(task, "what would stop it is mended");
+            }
+            Event::ChangePlanned { verb, target, diff } => {
+                let change = PlannedChange {
+                    verb: (*verb).to_owned(),
+                    target: target.clone(),
+                    fingerprint: fingerprint(diff, &self.0.key),
+                    difference: diff.edits.iter().map(Shown::of).collect(),
+                };
+                if let Some(step) = task.steps.last_mut() {
+                    step.changes.push(change);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn pending(task: &mut PlannedTask, after: &str) {
+    if let Some(step) = task.steps.last_mut() {
+        step.pending = Some(after.to_owned());
+    }
+}

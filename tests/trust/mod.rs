@@ -1,0 +1,10 @@
+//! Changes one can trust: what a run leaves written down, what the next one makes of it, and what is refused.
+
+mod cluster;
+mod guard;
+mod identity;
+mod killed;
+mod lock;
+mod output;
+mod plan;
+mod resume;

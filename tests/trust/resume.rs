@@ -1,0 +1,144 @@
+//! Runs that are cut short, with scripts that need no cluster: what is written down, and how the same command goes on.
+
+#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
+
+use crate::support::{Ran, Test};
+use std::path::PathBuf;
+
+/// Three steps that write their names into `log`; the second kills its own railrun as long as there is no file `go`.
+const SCRIPT: &str = r#"
+const TASK = #{ id: "T90", title: "A try" };
+fn log(word) { command::run(["sh", "-c", `echo ${word} >> log`]); }
+fn steps(task) {
+    let before = task.remember("the beginning", || command::run(["sh", "-c", "date +%N; cat log 2>/dev/null; true"], #{ read_only: true }).stdout);
+    task.step("one", #{ done: || false || command::run(["grep", "-q", "one", "log"], #{ read_only: true }).status == 0, run: |state| { log("one"); state.word = "kept"; }, undo: || log("back-one") });
+    task.step("two", #{ done: || command::run(["grep", "-q", "two", "log"], #{ read_only: true }).status == 0, run: || { if command::run(["test", "-e", "go"], #{ read_only: true }).status != 0 { command::run(["sh", "-c", "kill -KILL $PPID; sleep 5"]); } log("two"); }, undo: || log("back-two") });
+    task.step("three", #{ done: || command::run(["grep", "-q", "three", "log"], #{ read_only: true }).status == 0, run: |state| { log("three"); note(`${state.word} ${before}`); } });
+}
+"#;
+
+fn cut_short() -> Test {
+    let test = Test::new().script(SCRIPT);
+    let ran = test.run();
+    assert_eq!(ran.code, None, "{}", ran.stderr);
+    test
+}
+
+fn journals(test: &Test) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(test.path(".railrun/runs")).expect("runs").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+fn log(test: &Test) -> String {
+    std::fs::read_to_string(test.path("log")).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn go(test: &Test) {
+    std::fs::write(test.path("go"), "").expect("a file");
+}
+
+fn railrun(test: &Test, args: &[&str]) -> Ran {
+    test.run_with(args)
+}
+
+#[test]
+fn the_same_command_goes_on_where_it_was_killed_with_its_state_and_memory() {
+    let test = cut_short();
+    assert_eq!(log(&test), "one");
+    let beginning = std::fs::read_to_string(&journals(&test)[0]).expect("a journal");
+    let remembered = beginning.lines().find(|line| line.contains("\"remembered\"")).expect("a memory").to_owned();
+    let remembered: serde_json::Value = serde_json::from_str(&remembered).expect("JSON");
+    go(&test);
+    let ran = test
+        .run()
+        .success()
+        .says("goes on with run")
+        .says("after step 1, `one`")
+        .says("was under way")
+        .says("done before the run was cut short");
+    assert_eq!(log(&test), "one two three");
+    let nanoseconds = remembered["value"].as_str().expect("a text").lines().next().expect("a line");
+    assert!(ran.stderr.contains(&format!("kept {nanoseconds}")), "{}", ran.stderr);
+    assert_eq!(journals(&test).len(), 1, "a run that goes on writes into its own journal");
+}
+
+#[test]
+fn fresh_starts_over_and_closes_the_old_run() {
+    let test = cut_short();
+    std::fs::remove_file(test.path("log")).expect("the log");
+    go(&test);
+    railrun(&test, &["scripts/it.rhai", "--fresh"]).success().does_not_say("goes on");
+    assert_eq!(log(&test), "one two three");
+    assert_eq!(journals(&test).len(), 2);
+    railrun(&test, &["history"]).success().prints("abandoned").prints("done");
+}
+
+#[test]
+fn a_changed_script_is_refused_without_an_answer() {
+    let test = cut_short().file("scripts/it.rhai", &format!("{SCRIPT}\n// changed\n"));
+    go(&test);
+    test.run().exits(3).says("journal::changed").says("--fresh");
+    assert_eq!(log(&test), "one");
+    railrun(&test, &["scripts/it.rhai", "--resume"]).success().says("goes on with run");
+    assert_eq!(log(&test), "one two three");
+}
+
+#[test]
+fn a_changed_import_is_a_changed_script() {
+    let script = format!("import \"words\" as words;\n{SCRIPT}").replace("fn log(word) {", "fn log(word) { words::check();");
+    let test = Test::new().file("scripts/words.rhai", "fn check() {}\n").script(&script);
+    assert_eq!(test.run().code, None);
+    let test = test.file("scripts/words.rhai", "fn check() { }\n");
+    test.run().exits(3).says("journal::changed");
+}
+
+#[test]
+fn undo_takes_back_what_was_begun_newest_first() {
+    let test = cut_short();
+    let run = journals(&test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned();
+    railrun(&test, &["undo", &run]).success().says("undone: two, one");
+    assert_eq!(log(&test), "one back-two back-one");
+    railrun(&test, &["undo", &run]).exits(3).says("ended well");
+    railrun(&test, &["history", &run]).success().prints("undone: two").prints("ended: undone");
+    railrun(&test, &["undo", "nonesuch"]).exits(1).says("no run is called");
+}
+
+#[test]
+fn history_tells_an_unfinished_runs_story() {
+    let test = cut_short();
+    railrun(&test, &["history"]).success().prints("T90").prints("unfinished");
+    let run = journals(&test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned();
+    railrun(&test, &["history", &run[..20]]).success().prints("step 1: one").prints("✓ command run").prints("railrun undo");
+}
+
+#[test]
+fn a_torn_last_record_does_not_stop_a_resume() {
+    let test = cut_short();
+    let journal = journals(&test)[0].clone();
+    let text = std::fs::read_to_string(&journal).expect("a journal");
+    std::fs::write(&journal, &text[..text.len() - 20]).expect("a torn journal");
+    go(&test);
+    test.run().success().says("its last record is torn and left out");
+    assert_eq!(log(&test), "one two three");
+}
+
+#[test]
+fn a_run_that_cannot_be_written_down_changes_nothing() {
+    let test = Test::new().script(SCRIPT);
+    go(&test);
+    test.run().success();
+    std::fs::remove_file(test.path("log")).expect("the log");
+    std::fs::remove_dir_all(test.path(".railrun/runs")).expect("the runs");
+    std::fs::write(test.path(".railrun/runs"), "").expect("a file in their place");
+    test.run().exits(1).says("journal::failed");
+    assert_eq!(log(&test), "");
+}
+
+#[test]
+fn a_dry_run_writes_no_journal() {
+    let test = Test::new().script(SCRIPT).dry_run();
+    test.run().success();
+    assert!(!test.path(".railrun").exists());
+}
