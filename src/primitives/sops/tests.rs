@@ -170,5 +170,5 @@ fn a_file_follows_the_recipients_of_its_rule() {
     assert!(trial.disk("helm/x.sops.yaml").contains(&other));
     assert_eq!(trial.said(), ["done sops update_keys helm/x.sops.yaml", "same sops update_keys helm/x.sops.yaml"]);
     assert_eq!(said.last().map(String::as_str), Some("same sops update_keys helm/x.sops.yaml"));
-    assert_eq!(trial.code("sops::update_keys(\"helm/none.sops.yaml\")"), "file::not_found");
+    assert_eq!(trial.code("sops::update_keys(\"helm/none.sops.yaml\")"), "sops::not_found");
 }
