@@ -19,7 +19,7 @@ pub fn in_order(tasks: &[Node]) -> Result<Vec<usize>, OrderError> {
             !order.contains(index) && waits.into_iter().all(|other| order.contains(&other))
         };
         if let Some(index) = (0..tasks.len()).find(ready) {
-            order.push(index)
+            order.push(index);
         } else {
             let stuck: Vec<&str> = (0..tasks.len()).filter(|index| !order.contains(index)).map(|index| tasks[index].0).collect();
             return Err(OrderError(stuck.join(" ↔ ")));
