@@ -156,7 +156,6 @@ impl Files {
     }
 
     /// Lets a file be run by whoever may run another one.
-    #[expect(clippy::disallowed_methods, reason = "the door to files")]
     pub fn take_mode(&self, _: &Permit, path: &Path, from: &Path) -> Result<(), FileError> {
         let copy = || std::fs::set_permissions(path, std::fs::metadata(from)?.permissions());
         copy().map_err(|error| failed("set the mode of", path, &error))

@@ -46,7 +46,7 @@ pub fn with_target(text: &str, name: &str, target: &Target) -> Result<String, Re
 
 impl Target {
     fn lines(&self, name: &str) -> Vec<String> {
-        let needs: String = self.needs.iter().map(|one| format!(" {one}")).collect();
+        let needs: String = self.needs.iter().flat_map(|one| [" ", one]).collect();
         let help = if self.help.is_empty() { String::new() } else { format!(" ## {}", self.help) };
         let recipe = self.recipe.iter().map(|line| format!("\t{line}"));
         std::iter::once(format!("{name}:{needs}{help}")).chain(recipe).collect()
@@ -147,16 +147,12 @@ fn declare_phony(lines: &mut Vec<String>, name: &str) {
     if phony.iter().any(|at| declared(*at, lines)) {
         return;
     }
-    match phony.first() {
-        Some(at) => {
-            let last = logical_end(lines, *at) - 1;
-            let line = lines[last].trim_end().to_owned();
-            lines[last] = format!("{line} {name}");
-        }
-        None => {
-            let at = rules(lines).iter().find(|rule| rule.names.iter().any(|one| one == name)).map_or(0, |rule| rule.first);
-            lines.splice(at..at, [format!(".PHONY: {name}"), String::new()]);
-        }
+    if let Some(at) = phony.first() {
+        let last = logical_end(lines, *at) - 1;
+        lines[last] = format!("{} {name}", lines[last].trim_end());
+    } else {
+        let at = rules(lines).iter().find(|rule| rule.names.iter().any(|one| one == name)).map_or(0, |rule| rule.first);
+        lines.splice(at..at, [format!(".PHONY: {name}"), String::new()]);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::effect::Mode;
 use crate::primitives::trial::{Setup, Trial};
 use crate::process::{Command, Process};
+use std::os::unix::fs::PermissionsExt;
 
 /// A folder with the checkout `c`: one commit, the files `a.txt` and `helm/b.txt`.
 fn with_checkout() -> Trial {
@@ -178,7 +179,6 @@ fn with_two_checkouts() -> Trial {
 #[test]
 fn a_file_is_taken_once_with_its_mode_and_its_origin_is_said() {
     let trial = with_two_checkouts();
-    use std::os::unix::fs::PermissionsExt;
     let (from, to) = (trial.folder.path().join("c/a.txt"), trial.folder.path().join("d/new/a.txt"));
     std::fs::set_permissions(&from, std::fs::Permissions::from_mode(0o755)).unwrap();
     let id = git(&trial, "log -1 --format=%h");

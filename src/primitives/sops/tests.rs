@@ -148,10 +148,11 @@ fn what_cannot_be_changed_fails_with_its_reason() {
     assert_eq!(trial.code("sops::set(\"helm/x.sops.yaml\", \"gitea.size\", 7)"), "sops::mac_mismatch");
 }
 
+const UPDATE: &str = "sops::update_keys(\"helm/x.sops.yaml\")";
+
 #[test]
 fn a_file_follows_the_recipients_of_its_rule() {
     let Some(world) = World::with_file() else { return };
-    const UPDATE: &str = "sops::update_keys(\"helm/x.sops.yaml\")";
     let trial = &world.live;
     trial.run(UPDATE);
     let other = age::x25519::Identity::generate().to_public().to_string();
