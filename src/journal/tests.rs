@@ -70,8 +70,8 @@ impl Trial {
     }
 }
 
-fn ran() -> Option<Ending> {
-    Some(Ending::Ran { changes: 1, summary: None })
+fn ran() -> Ending {
+    Ending::Ran { changes: 1, summary: None }
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_run_that_was_cut_short_is_found_with_what_it_knew() {
     let trial = Trial::new(Keep::default());
     trial.start(RUN, false);
     trial.journal.hear(&Event::Remembered { name: "the database".into(), value: json!({"host": "a"}), kept: true });
-    trial.step(1, "one", ran());
+    trial.step(1, "one", Some(ran()));
     trial.step(2, "two", Some(Ending::AlreadyDone));
     trial.step(3, "three", None);
     trial.journal.hear(&Event::StateSet { key: "probe".into(), value: json!("a probe"), kept: false });
@@ -111,7 +111,7 @@ fn a_step_whose_handle_died_with_the_process_runs_again() {
 fn a_torn_last_record_is_left_out_and_taken_off_before_the_run_goes_on() {
     let trial = Trial::new(Keep::default());
     trial.start(RUN, false);
-    trial.step(1, "one", ran());
+    trial.step(1, "one", Some(ran()));
     let whole = trial.text();
     for torn in ["{\"event\":\"step-star", "\0\0\0\0", "\0\0\0\0\n"] {
         std::fs::write(trial.file(RUN), format!("{whole}{torn}")).unwrap();

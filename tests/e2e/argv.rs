@@ -1,8 +1,6 @@
 //! The command lines and environments of everything that railrun starts, sampled while it runs: any user of the machine
 //! may read the first, and root the second.
 
-#![expect(clippy::disallowed_methods, reason = "tests read /proc")]
-
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::sync::Arc;

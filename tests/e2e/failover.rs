@@ -112,7 +112,7 @@ pub fn default_values_fail_on_the_frozen_row() {
         "pgpool.configuration",
         "pgpool.livenessProbe",
     ];
-    let nothing: String = keys.iter().map(|key| format!(" --set {key}=null")).collect();
+    let nothing: String = keys.iter().flat_map(|key| [" --set ", key, "=null"]).collect();
     shell(&format!(
         "helm upgrade postgresql-ha /var/lib/railrun-sandbox/charts/postgresql-ha -n platform --reuse-values --wait --timeout 5m{nothing}"
     ));

@@ -1,7 +1,5 @@
 //! Which cluster an environment means, on the real cluster.
 
-#![expect(clippy::disallowed_methods, reason = "tests read files")]
-
 use super::cluster::{exists, kubectl, locked, putting, remove, test};
 use crate::support::{Test, sandbox};
 

@@ -1,7 +1,5 @@
 //! What machines read: the JUnit file.
 
-#![expect(clippy::disallowed_methods, reason = "tests read files")]
-
 use crate::support::Test;
 
 const SCRIPT: &str = "const TASK = #{ id: \"T90\", title: \"A try\" };\nfn preconditions(task) { task.require(\"it is day\", || true); }\nfn steps(task) { task.step(\"one\", || ()); task.step(\"two\", || { throw \"broken <here>\"; }); }\n";
