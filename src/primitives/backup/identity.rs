@@ -30,7 +30,7 @@ pub fn identities(settings: &Settings, files: &Files) -> Result<Identities, Back
     let file = settings.find("backup.identity_file").map(|_| settings.text("backup.identity_file")).transpose()?;
     let mut found = Identities::new();
     for path in [variable("SOPS_AGE_KEY_FILE"), file].into_iter().flatten() {
-        let text = files.read_disk(&files.path(&path)).map_err(|error| unusable(&path, &error.to_string()))?;
+        let text = files.read_given(&files.path(&path)).map_err(|error| unusable(&path, &error.to_string()))?;
         found.extend(parse(&path, &text)?);
     }
     if let Some(text) = variable("SOPS_AGE_KEY") {
