@@ -80,7 +80,7 @@ impl<'h> Sops<'h> {
         let command = sops(&["set", "--value-stdin", &copy.to_string_lossy(), &key.as_index()]).stdin(json);
         let replaced = match self.process.write(permit, &command).await {
             Err(error) if error.status() != Some(error::UNCHANGED) => Err(self.explain(path, clear.metadata(), error)),
-            _ => self.files.read_disk(&copy).and_then(|text| self.files.write(permit, path, &text)).map_err(SopsError::from),
+            _ => self.files.read_given(&copy).and_then(|text| self.files.write(permit, path, &text)).map_err(SopsError::from),
         };
         self.files.remove(permit, &copy)?;
         replaced

@@ -3,6 +3,7 @@
 
 use super::killed::{self, At, Cut};
 use super::platform::{Ran, Repository, checkout, database_host, git_status, kubectl, login_works, sql};
+use crate::support::flat;
 use crate::support::sandbox::shell;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ fn fails(what: &str, repository: &Repository, expected: &[&str]) -> Ran {
     println!("== {what}");
     let ran = repository.railrun(&[T02]).exits(1);
     for text in expected {
-        assert!(ran.stderr.contains(text), "`{what}` does not say `{text}`:\n{}", ran.stderr);
+        assert!(flat(&ran.stderr).contains(&flat(text)), "`{what}` does not say `{text}`:\n{}", ran.stderr);
     }
     nothing_is_broken(what);
     ran

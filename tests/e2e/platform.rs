@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests run programs and write files")]
 
+use crate::support::flat;
 use crate::support::sandbox::{shell, variable};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -94,7 +95,7 @@ impl Ran {
 
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "`{text}` is not in:\n{}", self.stderr);
+        assert!(flat(&self.stderr).contains(&flat(text)), "`{text}` is not in:\n{}", self.stderr);
         self
     }
 }

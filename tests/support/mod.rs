@@ -113,12 +113,12 @@ impl Ran {
     }
 
     pub fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "`{text}` is not in:\n{}", self.stderr);
+        assert!(flat(&self.stderr).contains(&flat(text)), "`{text}` is not in:\n{}", self.stderr);
         self
     }
 
     pub fn does_not_say(self, text: &str) -> Self {
-        assert!(!self.stderr.contains(text), "`{text}` is in:\n{}", self.stderr);
+        assert!(!flat(&self.stderr).contains(&flat(text)), "`{text}` is in:\n{}", self.stderr);
         self
     }
 
@@ -144,4 +144,9 @@ fn without_time(line: &str) -> String {
         Some((before, last)) if last.starts_with('(') && is_time(last.trim_matches(['(', ')'])) => format!("{before} (0ms)"),
         _ => trimmed.to_owned(),
     }
+}
+
+/// A text on one line: where a line is broken depends on the width of the terminal.
+pub fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
