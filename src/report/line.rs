@@ -78,7 +78,9 @@ impl Paint {
     /// A text under a line, broken at words where it is longer than the terminal is wide.
     pub fn wrapped(self, text: &str, indent: usize) -> Vec<String> {
         let indent = " ".repeat(indent);
+        // Paths and names stay whole, so that they can be copied.
         let options = textwrap::Options::new(self.width.max(40)).break_words(false);
+        let options = options.word_separator(textwrap::WordSeparator::AsciiSpace).word_splitter(textwrap::WordSplitter::NoHyphenation);
         let options = options.initial_indent(&indent).subsequent_indent(&indent);
         text.lines().flat_map(|line| textwrap::wrap(line, &options)).map(std::borrow::Cow::into_owned).collect()
     }

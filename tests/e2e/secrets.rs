@@ -34,7 +34,9 @@ pub fn are_nowhere(command_lines: &str) {
     canaries.retain(|canary| canary.len() >= 8);
     assert!(canaries.len() >= 10, "only {} canaries", canaries.len());
     let audit = std::fs::read_to_string(state().join("log/audit.log")).unwrap_or_default();
-    let audit: String = audit.lines().filter(|line| line.contains("\"username\":\"railrun\"")).collect();
+    // Gitea's chart writes its administrator's password into the Deployment itself, so whoever sends the Deployment sends it.
+    let charts_own = |line: &str| line.contains("dryRun=All") && line.contains("\"resource\":\"deployments\"");
+    let audit: String = audit.lines().filter(|line| line.contains("\"username\":\"railrun\"") && !charts_own(line)).collect();
     let places = [
         ("a command line", command_lines.to_owned()),
         ("its output", std::fs::read_to_string(output_file()).expect("the output")),
