@@ -262,6 +262,10 @@ pub enum Interrupted {
         help("nothing is changed that is not written down first: make room, or name another folder with the setting `journal.folder`")
     )]
     Unwritten(String),
+    /// The user of the kubeconfig, or of a database, may not do what is to be done.
+    #[error("these rights are missing for {what}:{list}")]
+    #[diagnostic(code(rights::missing), help("nothing of it was written; `railrun plan TASK… --rbac` prints the roles that a run takes"))]
+    Lacking { what: String, list: String },
     /// Another run works on this environment.
     #[error("{0}")]
     #[diagnostic(
@@ -289,6 +293,14 @@ pub enum Interrupted {
         )
     )]
     NoLock(String),
+}
+
+impl Interrupted {
+    /// Rights that are missing, each on a line.
+    pub fn lacking(what: &str, rights: &[String]) -> Self {
+        let list = rights.iter().fold(String::new(), |list, right| list + "\n  - " + right.as_str());
+        Interrupted::Lacking { what: what.into(), list }
+    }
 }
 
 /// Makes a change, or shows it.

@@ -3,6 +3,7 @@
 
 mod expected;
 mod lock;
+pub mod rights;
 
 use crate::bridge::Bridge;
 use crate::cluster::{Cluster, ClusterError};
@@ -16,6 +17,7 @@ use crate::saved::Expected;
 use crate::secret::{Input, Redactor, Secret, SecretError, Text};
 use crate::settings::Settings;
 use lock::Lock;
+use rights::Rights;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -41,6 +43,8 @@ pub struct Host {
     pub expected: OnceLock<Expected>,
     /// Keeps other runs away while this one changes something.
     pub lock: Lock,
+    /// Which rights this run takes.
+    pub rights: Rights,
     mode: Mode,
     cluster: OnceLock<Cluster>,
     /// The step under way, as `step 2`: plans say after which step something is known.
@@ -81,6 +85,7 @@ impl Host {
             journal: OnceLock::new(),
             expected: OnceLock::new(),
             lock: Lock::default(),
+            rights: Rights::default(),
             mode: parts.mode,
             cluster: OnceLock::new(),
             step: Mutex::default(),
@@ -110,7 +115,8 @@ impl Host {
         self.bridge.wait(work)
     }
 
-    /// Makes a change, or shows it in a dry run: see [`effect::change`].
+    /// Makes a change, or shows it in a dry run: see [`effect::change`]. What its preview asks of the cluster tells which
+    /// rights it takes.
     pub fn change<T, E>(
         &self,
         what: Change,
@@ -120,6 +126,13 @@ impl Host {
     where
         E: Display + From<Interrupted>,
     {
+        let told = what.clone();
+        let preview = || {
+            self.rights.begin(self);
+            let found = preview();
+            self.rights.learn(self, &told, &found);
+            found
+        };
         effect::change(self, what, preview, apply)
     }
 
@@ -231,7 +244,8 @@ impl Stage for Host {
     }
 
     fn admit(&self, what: &Change, diff: &Diff) -> Result<(), Interrupted> {
-        self.as_planned(what, diff)
+        self.as_planned(what, diff)?;
+        self.may_make(what)
     }
 
     fn unforeseen(&self, what: &Change, error: &str) -> Option<Interrupted> {

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("plan", 1),
     ("journal", 1),
     ("saved", 1),
+    ("rights", 1),
     ("report", 1),
     ("sops", 1),
     ("http", 1),

@@ -75,6 +75,9 @@ pub enum Command {
         /// Where to write the plan.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Print the roles that its reads and changes take, as `kubectl apply -f -` takes them.
+        #[arg(long)]
+        rbac: bool,
     },
     /// Make exactly the changes of a saved plan.
     Apply {

@@ -10,6 +10,7 @@ mod history;
 mod list;
 mod plan;
 mod resume;
+mod rights;
 mod run;
 mod setup;
 mod undo;
@@ -32,7 +33,7 @@ pub fn main() -> Exit {
             None => exit::usage(&args::help()),
         },
         Some(Command::Run { tasks, run }) => run::scripts(global, &tasks, &run),
-        Some(Command::Plan { tasks, out }) => plan::plan(global, &tasks, out.as_deref()),
+        Some(Command::Plan { tasks, out, rbac }) => plan::plan(global, &tasks, out.as_deref(), rbac),
         Some(Command::Apply { plan, allow_pending }) => plan::apply(global, &plan, allow_pending),
         Some(Command::List) => list::list(global),
         Some(Command::Status) => run::status(global),

@@ -1,49 +1,70 @@
-//! `railrun plan … --out FILE` and `railrun apply FILE`.
+//! `railrun plan …` with `--out FILE` or `--rbac`, and `railrun apply FILE`.
 
 use super::args::{Global, RunArgs};
 use super::exit::Exit;
-use super::{check, run, setup};
+use super::{check, rights, run, setup};
 use crate::engine::Sources;
+use crate::event::{Event, Listener};
+use crate::host::SharedHost;
 use crate::saved::{Expected, PlanError, Recorder, SavedPlan};
 use crate::script::Fault;
 use std::io::Write;
 use std::path::Path;
 
-/// A dry run whose changes are written down.
-pub fn plan(global: &Global, names: &[String], out: Option<&Path>) -> Exit {
+/// A dry run whose changes are written down, or the rights that they take printed.
+pub fn plan(global: &Global, names: &[String], out: Option<&Path>, rbac: bool) -> Exit {
     run::on_own_stack(|| {
+        let recorder = match recorder(global, out) {
+            Ok(recorder) => recorder,
+            Err(fault) => return check::fail(global, &Sources::new(setup::root()), &fault),
+        };
+        let unseen = rights::Unseen::default();
+        let also = Both(recorder.clone(), unseen.clone());
         let dry = RunArgs { dry_run: true, ..RunArgs::default() };
-        let Some(out) = out else {
-            return run::prepare(global, names, &dry, None).map_or_else(|stop| stop, |ready| ready.run_all());
-        };
-        let root = setup::root();
-        let key = setup::settings(global, &root).and_then(|settings| Ok(setup::store(&settings, &root).key()?));
-        let recorder = match key {
-            Ok(key) => Recorder::new(key),
-            Err(fault) => return check::fail(global, &Sources::new(root), &fault),
-        };
-        let ready = match run::prepare(global, names, &dry, Some(Box::new(recorder.clone()))) {
+        let ready = match run::prepare(global, names, &dry, Some(Box::new(also))) {
             Ok(ready) => ready,
             Err(stop) => return stop,
         };
         let exit = ready.run_all();
-        let host = ready.host();
-        let uid = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
-        let plan = recorder.plan(&host.settings.environment_name, uid.as_deref());
-        let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
-        if let Err(error) = SavedPlan::write(&(host.redactor.redact(&text) + "\n"), out) {
-            return check::fail(global, &Sources::new(root), &error.into());
+        if let (Some(out), Some(recorder)) = (out, &recorder)
+            && let Err(error) = write(global, ready.host(), recorder, out)
+        {
+            return check::fail(global, &Sources::new(setup::root()), &error.into());
         }
-        if !global.quiet {
-            let changes: usize = plan.tasks.iter().flat_map(|task| &task.steps).map(|step| step.changes.len()).sum();
-            let _ = writeln!(
-                std::io::stderr(),
-                "{changes} changes are written to `{}`; `railrun apply {0}` makes exactly these",
-                out.display()
-            );
+        if rbac {
+            rights::print(ready.host(), names, &unseen);
         }
         exit
     })
+}
+
+/// Two readers of one dry run.
+struct Both(Option<Recorder>, rights::Unseen);
+
+impl Listener for Both {
+    fn hear(&self, event: &Event) {
+        self.0.iter().for_each(|recorder| recorder.hear(event));
+        self.1.hear(event);
+    }
+}
+
+fn recorder(global: &Global, out: Option<&Path>) -> Result<Option<Recorder>, Fault> {
+    let root = setup::root();
+    let key = || Ok::<_, Fault>(setup::store(&setup::settings(global, &root)?, &root).key()?);
+    out.map(|_| Ok(Recorder::new(key()?))).transpose()
+}
+
+fn write(global: &Global, host: &SharedHost, recorder: &Recorder, out: &Path) -> Result<(), PlanError> {
+    let uid = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
+    let plan = recorder.plan(&host.settings.environment_name, uid.as_deref(), host.rights.needs(host));
+    let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
+    SavedPlan::write(&(host.redactor.redact(&text) + "\n"), out)?;
+    if !global.quiet {
+        let changes: usize = plan.tasks.iter().flat_map(|task| &task.steps).map(|step| step.changes.len()).sum();
+        let name = out.display();
+        let _ = writeln!(std::io::stderr(), "{changes} changes are written to `{name}`; `railrun apply {name}` makes exactly these");
+    }
+    Ok(())
 }
 
 /// A live run that is held to a plan.
@@ -65,6 +86,9 @@ pub fn apply(global: &Global, file: &Path, allow_pending: bool) -> Exit {
         };
         if let Err(error) = may_apply(&ready, expected.plan(), &name, allow_pending) {
             return stop(error.into());
+        }
+        if let Err(fault) = rights::ask(ready.host(), expected.plan().needs.clone(), Vec::new(), "this plan") {
+            return stop(fault);
         }
         let _ = ready.host().expected.set(expected);
         let exit = ready.run_all();

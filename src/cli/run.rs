@@ -2,7 +2,7 @@
 
 use super::args::{Global, Output, RunArgs};
 use super::exit::Exit;
-use super::{check, resume, setup};
+use super::{check, resume, rights, setup};
 use crate::effect::Mode;
 use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
@@ -69,7 +69,7 @@ pub fn status(global: &Global) -> Exit {
             return check::fail(global, &sources, &fault);
         }
         let engine = engine(&host, &sources);
-        let runner = Runner { host: &host, engine: &engine, tasks: &tasks };
+        let runner = Runner { host: &host, engine: &engine, tasks: &tasks, ahead: None };
         let mut all_done = true;
         for script in tasks.iter().filter(|script| script.task.is_some()) {
             all_done &= say_status(global, &runner, script);
@@ -161,7 +161,8 @@ impl Ready<'_> {
 
     pub fn run_all(&self) -> Exit {
         let engine = engine(&self.host, &self.sources);
-        let runner = Runner { host: &self.host, engine: &engine, tasks: &self.tasks };
+        let ahead = |script: &Script| rights::ahead(self.global, &self.host, script);
+        let runner = Runner { host: &self.host, engine: &engine, tasks: &self.tasks, ahead: (!self.run.dry_run).then_some(&ahead) };
         let mut exit = Exit::Done;
         for script in &self.chosen {
             match self.run_one(&runner, script) {

@@ -56,6 +56,12 @@ pub fn unpinned_host(global: &Global, root: PathBuf, mode: Mode) -> Result<Share
     host_for(settings, global, root, mode, None)
 }
 
+/// One whose events nobody hears.
+pub fn silent_host(global: &Global, root: PathBuf, mode: Mode) -> Result<SharedHost, Fault> {
+    let settings = settings(global, &root)?;
+    made(settings, root, mode, Events::default(), Redactor::default())
+}
+
 fn host_for(settings: Settings, global: &Global, root: PathBuf, mode: Mode, also: Option<Box<dyn Listener>>) -> Result<SharedHost, Fault> {
     let redactor = Redactor::default();
     // The journal hears first: what it has not written down, nobody is told.
@@ -63,13 +69,17 @@ fn host_for(settings: Settings, global: &Global, root: PathBuf, mode: Mode, also
     let writes = journal.clone().map(|journal| Box::new(journal) as Box<dyn Listener>);
     let junit = global.junit.clone().map(|path| Box::new(Junit::new(path, redactor.clone())) as Box<dyn Listener>);
     let events = Events::new(writes.into_iter().chain(also).chain([listener(global, redactor.clone())]).chain(junit).collect());
-    let files = Files::new(root, mode).within(settings.texts());
-    let parts = Parts { process: Process::real(), files, settings, events, redactor, mode };
-    let host = Host::new(parts).map_err(|error| SetupError::Start(error.to_string()))?;
+    let host = made(settings, root, mode, events, redactor)?;
     if let Some(journal) = journal {
         let _ = host.journal.set(journal);
     }
-    Ok(Arc::new(host))
+    Ok(host)
+}
+
+fn made(settings: Settings, root: PathBuf, mode: Mode, events: Events, redactor: Redactor) -> Result<SharedHost, Fault> {
+    let files = Files::new(root, mode).within(settings.texts());
+    let parts = Parts { process: Process::real(), files, settings, events, redactor, mode };
+    Ok(Arc::new(Host::new(parts).map_err(|error| SetupError::Start(error.to_string()))?))
 }
 
 /// Refuses a cluster that the environment is not pinned to, before anything else of it is read.

@@ -38,7 +38,7 @@ pub fn undo(global: &Global, name: &str, although_changed: bool) -> Exit {
             return Exit::Usage;
         }
         let engine = run::engine(&host, &sources);
-        let runner = Runner { host: &host, engine: &engine, tasks: &[] };
+        let runner = Runner { host: &host, engine: &engine, tasks: &[], ahead: None };
         let undone = runner.undo(&script, &story);
         host.unlock();
         match undone {

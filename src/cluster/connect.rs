@@ -5,6 +5,7 @@ use super::lease::Fence;
 use super::loopback::Loopback;
 use super::{Cluster, ClusterError, error, kubeconfig};
 use crate::effect::Mode;
+use crate::rights::Requests;
 use crate::settings::Environment;
 use kube::Client;
 use kube::client::ClientBuilder;
@@ -24,8 +25,9 @@ impl Cluster {
             Mode::Live => (Rights::All, Rights::All),
             Mode::DryRun => (Rights::Reads, Rights::Tunnels),
         };
-        let fence = Fence::default();
-        let (api, tunnels) = (client(&config, api, &fence)?, client(&config, tunnels, &fence)?);
+        let (fence, requests) = (Fence::default(), Requests::default());
+        let client = |rights| client(&config, Guard(rights, fence.clone(), requests.clone()));
+        let (api, tunnels) = (client(api)?, client(tunnels)?);
         let uid = identify(&api).await.map_err(|error| with_path(error, &kubeconfig.shown()))?;
         if let Some(pinned) = environment.cluster_uid.as_ref().filter(|pinned| **pinned != uid) {
             return Err(ClusterError::WrongCluster { path: kubeconfig.shown(), uid, pinned: pinned.clone() });
@@ -34,13 +36,13 @@ impl Cluster {
             Mode::Live => None,
             Mode::DryRun => Some(Loopback::open(api.clone()).await.map_err(|error| error::unreachable(&error))?),
         };
-        Ok(Self { uid, kubeconfig, api, tunnels, kinds: tokio::sync::Mutex::default(), loopback, fence })
+        Ok(Self { uid, kubeconfig, api, tunnels, kinds: tokio::sync::Mutex::default(), loopback, fence, requests })
     }
 }
 
-fn client(config: &kube::Config, rights: Rights, fence: &Fence) -> Result<Client, ClusterError> {
+fn client(config: &kube::Config, guard: Guard) -> Result<Client, ClusterError> {
     let builder = ClientBuilder::try_from(config.clone()).map_err(|error| error::explain("use", "the kubeconfig", error))?;
-    Ok(builder.with_layer(&Guard(rights, fence.clone())).build())
+    Ok(builder.with_layer(&guard).build())
 }
 
 async fn identify(client: &Client) -> Result<String, ClusterError> {

@@ -1,7 +1,9 @@
 //! A dry run's guard on the wire: requests that could alter something never leave. It knows methods and paths, not
-//! verbs; that a verb asks for a permit first is what keeps it from ever speaking up.
+//! verbs; that a verb asks for a permit first is what keeps it from ever speaking up. What it lets through is noted as the
+//! right that it takes.
 
 use super::lease::Fence;
+use crate::rights::Requests;
 use futures::future::{Either, Ready, ready};
 use http::{Method, Request, Uri};
 use kube::client::Body;
@@ -87,12 +89,13 @@ fn is_proxy(path: &str) -> bool {
 }
 
 #[derive(Clone)]
-pub(super) struct Guard(pub Rights, pub Fence);
+pub(super) struct Guard(pub Rights, pub Fence, pub Requests);
 
 #[derive(Clone)]
 pub(super) struct Guarded<S> {
     rights: Rights,
     fence: Fence,
+    requests: Requests,
     inner: S,
 }
 
@@ -100,7 +103,7 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { rights: self.0, fence: self.1.clone(), inner }
+        Guarded { rights: self.0, fence: self.1.clone(), requests: self.2.clone(), inner }
     }
 }
 
@@ -118,6 +121,7 @@ impl<S: Service<Request<Body>, Error = BoxError>> Service<Request<Body>> for Gua
             if let Some(reason) = self.fence.closed().filter(|_| alters(request.method(), request.uri())) {
                 return Either::Right(ready(Err(Fenced(reason).into())));
             }
+            self.requests.note(request.method().as_str(), request.uri().path(), request.uri().query());
             return Either::Left(self.inner.call(request));
         }
         Either::Right(ready(Err(NotInADryRun(format!("{} {}", request.method(), request.uri().path())).into())))

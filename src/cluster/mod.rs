@@ -17,6 +17,7 @@ mod managers;
 mod name;
 mod objects;
 pub mod ready;
+mod review;
 mod wait;
 mod watch;
 
@@ -34,6 +35,7 @@ pub use objects::MANAGER;
 pub use wait::Waiting;
 pub use watch::{Verdict, Watched};
 
+use crate::rights::Requests;
 use kinds::Kinds;
 use loopback::Loopback;
 use std::sync::Arc;
@@ -52,6 +54,8 @@ pub struct Cluster {
     loopback: Option<Loopback>,
     /// Closed once the lease of a live run is lost.
     fence: lease::Fence,
+    /// The rights that requests have taken.
+    requests: Requests,
 }
 
 /// What a command in a pod left.
@@ -73,6 +77,11 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// The rights that requests have taken so far.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
     /// The same cluster for work in the background, which outlives the borrow of a verb.
     #[must_use]
     pub fn beside(&self) -> Self {
@@ -84,6 +93,7 @@ impl Cluster {
             kinds: Mutex::default(),
             loopback: None,
             fence: self.fence.clone(),
+            requests: self.requests.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::{Cluster, ClusterError, KindName, Name, error};
 use crate::duration;
+use crate::rights;
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use kube::Api;
 use kube::core::{ApiResource, DynamicObject};
@@ -70,6 +71,21 @@ impl Cluster {
                     last = Some(reason);
                 }
             }
+        }
+    }
+
+    /// What a wait would see first: in a dry run it asks once. The rights are those of the whole wait.
+    pub async fn glance(&self, watched: &Watched) -> Result<Vec<Value>, ClusterError> {
+        if let Ok(kind) = self.kind(&watched.kind.kind).await {
+            let namespace = watched.kind.namespace.as_deref().filter(|_| kind.namespaced);
+            self.requests.add(rights::waiting(namespace, &kind.group, &kind.plural));
+        }
+        match &watched.name {
+            Some(name) => {
+                let name = Name { namespace: watched.kind.namespace.clone(), kind: watched.kind.kind.clone(), name: name.clone() };
+                Ok(self.get(&name).await?.into_iter().collect())
+            }
+            None => self.list(&watched.kind, watched.labels.as_deref()).await,
         }
     }
 

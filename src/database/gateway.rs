@@ -6,6 +6,7 @@ use super::reach::{self, Address};
 use super::{DatabaseError, Login, Session, Unlocked};
 use crate::cluster::{Cluster, PodName};
 use crate::host::Host;
+use crate::host::rights::Rights;
 use crate::settings::Reach;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub struct Gateway<'h> {
     reach: Reach,
     application: String,
     pins: &'h BTreeMap<String, String>,
+    /// In a dry run, who wants to know what users may do.
+    pub(super) rights: Option<&'h Rights>,
 }
 
 /// A session with the primary, and where the primary is.
@@ -59,6 +62,7 @@ impl<'h> Gateway<'h> {
             reach: environment.reach,
             application: format!("railrun {}", host.run_id),
             pins: &environment.system_identifiers,
+            rights: host.dry_run().then_some(&host.rights),
         })
     }
 
@@ -90,7 +94,8 @@ impl<'h> Gateway<'h> {
     pub(super) async fn at_member(&self, access: Unlocked<'_>, pod: &PodName, database: &str) -> Result<Session> {
         let address = Address::Pod { namespace: pod.namespace.clone(), name: pod.name.clone() };
         let stream = reach::open(self.cluster, self.reach, &address, MEMBER_PORT).await?;
-        Session::open(stream, &pod.to_string(), access.strongest(), database, &self.application).await
+        let session = Session::open(stream, &pod.to_string(), access.strongest(), database, &self.application).await?;
+        Ok(self.entered(access, session).await)
     }
 
     /// A session with the primary at its own address, as the strongest user that is known.
@@ -122,7 +127,8 @@ impl<'h> Gateway<'h> {
     async fn at_host(&self, access: Unlocked<'_>, login: &Login, database: &str) -> Result<Session> {
         let target = access.target();
         let stream = reach::open(self.cluster, self.reach, &Address::parse(&target.host), target.port).await?;
-        Session::open(stream, &format!("{}:{}", target.host, target.port), login, database, &self.application).await
+        let session = Session::open(stream, &format!("{}:{}", target.host, target.port), login, database, &self.application).await?;
+        Ok(self.entered(access, session).await)
     }
 
     /// Which database this is; it is asked of the primary.

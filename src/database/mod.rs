@@ -7,6 +7,7 @@
 
 mod error;
 mod gateway;
+mod grants;
 mod members;
 mod reach;
 mod row;

@@ -69,7 +69,8 @@ impl Target {
         Ok(Unlocked(self))
     }
 
-    fn place(&self) -> String {
+    /// Where its server runs: a namespace, or a host outside.
+    pub fn place(&self) -> String {
         let members = self.members.first().map(|pod| pod.namespace.clone());
         members.or_else(|| Address::parse(&self.host).namespace()).unwrap_or_else(|| self.host.clone())
     }

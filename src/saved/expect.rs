@@ -137,6 +137,7 @@ fn in_words(line: &Shown) -> String {
 mod tests {
     use super::*;
     use crate::effect::Mode;
+    use crate::rights::Needs;
     use crate::saved::Recorder;
     use std::time::Duration;
 
@@ -174,7 +175,7 @@ mod tests {
             let ending = crate::event::Ending::Pending("step 1".into());
             recorder.hear(&Event::StepEnded { index: 1, name: "one".into(), ending, elapsed: Duration::ZERO });
         }
-        let plan = serde_json::to_string(&recorder.plan("lab", None)).unwrap();
+        let plan = serde_json::to_string(&recorder.plan("lab", None, Needs::new())).unwrap();
         let expected = Expected::new(serde_json::from_str(&plan).unwrap(), Key::for_tests());
         expected.hear(&started());
         expected.hear(&step());

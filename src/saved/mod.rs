@@ -8,6 +8,7 @@ pub use expect::{Drift, Expected};
 pub use record::Recorder;
 
 use crate::effect::Edit;
+use crate::rights::Needs;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
@@ -43,6 +44,9 @@ pub struct SavedPlan {
     /// Names the key that its fingerprints were made with; it stays in `.railrun/`.
     pub key: String,
     pub tasks: Vec<PlannedTask>,
+    /// The rights that its reads and changes take.
+    #[serde(default)]
+    pub needs: Needs,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use super::{PlannedChange, PlannedStep, PlannedTask, SavedPlan, Shown, VERSION};
 use crate::event::{Ending, Event, Listener};
 use crate::journal::{Key, fingerprint};
+use crate::rights::Needs;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A reader of a dry run's events.
@@ -20,7 +21,7 @@ impl Recorder {
     }
 
     /// What was planned.
-    pub fn plan(&self, environment: &str, cluster_uid: Option<&str>) -> SavedPlan {
+    pub fn plan(&self, environment: &str, cluster_uid: Option<&str>, needs: Needs) -> SavedPlan {
         SavedPlan {
             version: VERSION,
             made: jiff::Timestamp::now().to_string(),
@@ -28,6 +29,7 @@ impl Recorder {
             cluster_uid: cluster_uid.map(str::to_owned),
             key: self.0.key.name(),
             tasks: self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            needs,
         }
     }
 }

@@ -46,7 +46,12 @@ pub struct Runner<'r> {
     pub engine: &'r Engine,
     /// All tasks that may be needed.
     pub tasks: &'r [Script],
+    /// What must be asked before the first step of a live run.
+    pub ahead: Option<Ahead<'r>>,
 }
+
+/// Looks at what the steps of a script will do, and says why they may not begin.
+pub type Ahead<'r> = &'r dyn Fn(&Script) -> Result<(), Fault>;
 
 impl Runner<'_> {
     /// Runs one script from beginning to end, or from where an earlier run of it was cut short.
@@ -55,6 +60,11 @@ impl Runner<'_> {
             Some(story) => self.go_on(script, story),
             None => self.live(script),
         })
+    }
+
+    /// The steps alone, in a dry run: for whoever looks at what they would do.
+    pub fn look_ahead(&self, script: &Script) {
+        let _ = self.steps(script, None);
     }
 
     /// Takes back what an earlier run began.
@@ -128,6 +138,9 @@ impl Runner<'_> {
             }
         }
         let mut would_stop = !self.require(script)?;
+        if let Some(ahead) = self.ahead.filter(|_| script.has_hook("steps")) {
+            ahead(script).map_err(|fault| failed(fault.raise(), None))?;
+        }
         self.lock()?;
         let walk = self.steps(script, None)?;
         would_stop |= walk.would_stop;

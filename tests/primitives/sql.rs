@@ -269,3 +269,27 @@ fn every_change_to_a_copy_is_caught_and_named() {
         .collect();
     assert!(missed.is_empty(), "not caught: {missed:#?}\n{}", found.stderr);
 }
+
+/// What a database user lacks is known before the first step, not when the role is to be made.
+#[test]
+fn a_grant_that_is_missing_stops_a_run_before_its_first_change() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let _server = Server::shared();
+    psql("postgres", "CREATE ROLE ops LOGIN CREATEDB PASSWORD 'opsPw1opsPw1'; GRANT pg_monitor TO ops; GRANT SELECT ON pg_authid TO ops");
+    shell("kubectl -n railrun-sql create secret generic ops --from-literal=ops=opsPw1opsPw1 --dry-run=client -o yaml | kubectl apply -f -");
+    let body = "let there = side(\"postgres\"); there.admin = #{ user: \"ops\", password: kube::secret(\"railrun-sql/secret/ops\", \"ops\") };
+        kube::apply(#{ apiVersion: \"v1\", kind: \"ConfigMap\", metadata: #{ namespace: \"railrun-sql\", name: \"first\" }, data: #{ a: \"b\" } });
+        sql::role(there, #{ name: \"newcomer\", password: kube::secret(\"railrun-sql/secret/logins\", \"app\") });";
+    let made = || psql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'newcomer'");
+    let first = || shell("kubectl -n railrun-sql get configmap first --ignore-not-found -o name");
+    let missing = |what: &str| format!("`{what}` for the database user `ops` of `railrun-sql/postgres`");
+    run(body).exits(1).says("rights::missing").says(&missing("CREATEROLE")).does_not_say("on pg_authid");
+    psql("postgres", "ALTER ROLE ops CREATEROLE; REVOKE SELECT ON pg_authid FROM ops");
+    run(body).exits(1).says("rights::missing").says(&missing("SELECT on pg_authid")).does_not_say("CREATEROLE");
+    assert_eq!((made().trim(), first().trim()), ("0", ""), "something was written before the rights were known");
+    psql("postgres", "GRANT SELECT ON pg_authid TO ops");
+    run(body).success();
+    assert_eq!(made().trim(), "1");
+}

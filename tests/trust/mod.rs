@@ -4,6 +4,7 @@ mod cluster;
 mod guard;
 mod identity;
 mod killed;
+mod least;
 mod lock;
 mod output;
 mod plan;

@@ -45,7 +45,9 @@ impl Helm<'_> {
         if let Some(unfinished) = &planned.unfinished {
             self.recover(permit, release, unfinished).await?;
         }
-        let args = command::upgrade(release, options, planned.server_side);
+        // Helm asks to make the namespace whether it is there or not, which takes a right on the whole cluster.
+        let create_namespace = options.create_namespace && self.lacks_namespace(release).await?;
+        let args = command::upgrade(release, &UpgradeOptions { create_namespace, ..options.clone() }, planned.server_side);
         if let Err(error) = self.write(permit, args, Some(&planned.values), options.timeout()).await {
             return Err(self.failed("upgrade", release, &planned.hooks, error).await);
         }

@@ -103,10 +103,7 @@ impl Kube<'_> {
     }
 
     async fn ask_once(&self, awaited: &Awaited, state: State) -> Result<bool, KubeError> {
-        let found = match awaited {
-            Awaited::One(name) => self.cluster.get(name).await?.into_iter().collect(),
-            Awaited::All(kind, labels) => self.cluster.list(kind, Some(labels)).await?,
-        };
+        let found = self.cluster.glance(&awaited.watched()).await?;
         let verdict = judge(&found.iter().collect::<Vec<_>>(), state);
         let (what, waited) = (format!("{} {}", awaited.shown(), complaint(state)), duration::show(Duration::ZERO));
         verdict.map(|()| true).map_err(|last| ClusterError::TimedOut { what, waited, last }.into())

@@ -1,0 +1,202 @@
+//! Least privilege, on the real cluster: the roles that `plan --rbac` prints suffice, and whoever lacks one right is told so
+//! before anything is written.
+
+use super::cluster::{kubeconfig, kubectl};
+use crate::support::sandbox::{self, shell, variable};
+use crate::support::{Ran, Test};
+use serde_json::Value;
+
+const HOME: &str = "least";
+const USER: &str = "system:serviceaccount:least:runner";
+
+const CHART: &str = "apiVersion: v2\nname: small\nversion: 1.0.0\n";
+const TEMPLATES: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: "{{ .Release.Name }}-c"}
+data: {text: hello}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: "{{ .Release.Name }}-d"}
+spec:
+  selector: {matchLabels: {a: d}}
+  template:
+    metadata: {labels: {a: d}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: c, image: "docker.io/bitnami/valkey:8", imagePullPolicy: Never, command: [sleep, "3600"]}]
+"#;
+
+/// Two steps: an object, and a release that is waited for; then a command in its pod's namespace is looked at.
+const SCRIPT: &str = r#"
+const TASK = #{ id: "T90", title: "Least" };
+fn steps(task) {
+    task.step("an object", || { kube::apply(#{ apiVersion: "v1", kind: "ConfigMap", metadata: #{ namespace: "least", name: "own" }, data: #{ word: "x" } }); });
+    task.step("a release", || { helm::upgrade("least/small", #{ chart: "./chart", install: true, timeout: "2m" }); });
+    task.step("it runs", || { kube::wait("least/deployment/small-d", #{ timeout: "1m" }); kube::scale("least/deployment/small-d", 0); });
+}
+"#;
+
+/// A namespace with a user who may do nothing yet; all of it goes when the test ends.
+struct Home(Test);
+
+impl Home {
+    fn new(script: &str) -> Self {
+        kubectl(&format!("create namespace {HOME}"));
+        kubectl(&format!("-n {HOME} create serviceaccount runner"));
+        let token = kubectl(&format!("-n {HOME} create token runner --duration 1h"));
+        let user = shell(&format!(
+            "jq -n --argjson now \"$(kubectl --kubeconfig '{}' config view --raw --minify -o json)\" --arg token '{}' '$now | .users[0].user = {{token: $token}}'",
+            kubeconfig(),
+            token.trim()
+        ));
+        let settings = format!(
+            "default_environment: least\nsettings: {{lock: {{namespace: {HOME}, lasts: 3s}}}}\nenvironments: {{least: {{kubeconfig: ./user.json, reach: direct}}}}\n"
+        );
+        let test = Test::new().file("railrun.yaml", &settings).file("user.json", &user).script(script);
+        Self(test.file("chart/Chart.yaml", CHART).file("chart/values.yaml", "{}\n").file("chart/templates/all.yaml", TEMPLATES))
+    }
+
+    /// What `plan --rbac` prints for somebody who may look at everything.
+    fn roles(&self) -> Vec<Value> {
+        let ran = self.0.run_with(&["plan", "scripts/it.rhai", "--rbac", "--kubeconfig", &kubeconfig()]).success();
+        let documents = ran.stdout.split("\n---\n").map(serde_yaml_value).collect::<Vec<_>>();
+        assert!(documents.len() >= 2, "{}", ran.stdout);
+        documents
+    }
+
+    fn run(&self) -> Ran {
+        self.0.run()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        shell(&format!(
+            "for kind in rolebinding role; do {ADMIN} -n kube-node-lease delete $kind railrun-least --ignore-not-found; done
+             {ADMIN} delete clusterrole,clusterrolebinding railrun-least --ignore-not-found; {ADMIN} delete namespace {HOME} --ignore-not-found"
+        ));
+    }
+}
+
+const ADMIN: &str = "kubectl --kubeconfig \"$RAILRUN_SANDBOX_ADMIN_KUBECONFIG\"";
+
+fn serde_yaml_value(text: &str) -> Value {
+    serde_yaml::from_str(text).expect("a role")
+}
+
+/// Grants exactly these roles to the user.
+fn grant(roles: &[Value]) {
+    for role in roles {
+        let mut role = role.clone();
+        role["metadata"]["name"] = "railrun-least".into();
+        let (kind, namespace) = (role["kind"].as_str().expect("a kind"), role["metadata"]["namespace"].as_str());
+        let place = namespace.map_or_else(String::new, |namespace| format!("-n {namespace}"));
+        shell(&format!("{ADMIN} apply -f - >/dev/null <<'END'\n{role}\nEND"));
+        let binding = if kind == "Role" { "rolebinding" } else { "clusterrolebinding" };
+        let role = kind.to_lowercase();
+        shell(&format!(
+            "{ADMIN} {place} create {binding} railrun-least --{role}=railrun-least --serviceaccount={HOME}:runner --dry-run=client -o yaml | {ADMIN} apply -f - >/dev/null"
+        ));
+    }
+}
+
+/// Takes a verb on a resource away; it must have been there.
+fn without(roles: &[Value], resource: &str, verb: &str) -> Vec<Value> {
+    let mut roles = roles.to_vec();
+    let mut taken = 0;
+    for rule in roles.iter_mut().flat_map(|role| role["rules"].as_array_mut().expect("rules")) {
+        if rule["resources"].as_array().expect("resources").iter().any(|known| known == resource) {
+            let verbs = rule["verbs"].as_array_mut().expect("verbs");
+            let before = verbs.len();
+            verbs.retain(|known| known != verb);
+            taken += before - verbs.len();
+        }
+    }
+    assert!(taken > 0, "nobody asked for `{verb}` on `{resource}`: {roles:?}");
+    roles
+}
+
+fn audit() -> Vec<String> {
+    // It is written in the background.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let log = variable("RAILRUN_SANDBOX_AUDIT_LOG").expect("`sandbox env` names the audit log");
+    std::fs::read_to_string(log).expect("an audit log").lines().map(str::to_owned).collect()
+}
+
+/// What this user wrote, or tried to, since then.
+fn writes(since: usize) -> Vec<String> {
+    let entries = audit().into_iter().skip(since).filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let own = entries.filter(|entry| entry["user"]["username"] == USER);
+    let shown = own.map(|entry| {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        (text("verb"), text("requestURI"))
+    });
+    let writes = shown.filter(|(verb, uri)| {
+        !["get", "list", "watch"].contains(&verb.as_str()) && !uri.contains("dryRun=All") && !uri.contains("selfsubjectaccessreviews")
+    });
+    writes.map(|(verb, uri)| format!("{verb} {uri}")).collect()
+}
+
+#[test]
+fn the_printed_roles_alone_suffice_and_one_verb_less_stops_before_the_first_change() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let home = Home::new(SCRIPT);
+    let roles = home.roles();
+    for (resource, verb, said) in [
+        ("configmaps", "create", "`create` on `configmaps` in `least`"),
+        ("deployments", "patch", "`patch` on `deployments.apps` in `least`"),
+        ("secrets", "update", "`update` on `secrets` in `least`"),
+        ("leases", "create", "`create` on `leases.coordination.k8s.io` in `least`"),
+    ] {
+        grant(&without(&roles, resource, verb));
+        let since = audit().len();
+        home.run().exits(1).says("rights::missing").says(said).does_not_say("undone");
+        assert_eq!(writes(since), Vec::<String>::new(), "without `{verb}` on `{resource}`");
+    }
+    grant(&roles);
+    let since = audit().len();
+    home.run().success().says("the rights for all steps are held");
+    assert!(writes(since).iter().any(|write| write.contains("/deployments")), "the user whose writes are looked for wrote nothing");
+    home.run().success();
+}
+
+#[test]
+fn a_saved_plan_asks_for_its_rights_before_anything_else() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let home = Home::new(SCRIPT);
+    let roles = home.roles();
+    grant(&roles);
+    home.0.run_with(&["plan", "scripts/it.rhai", "--out", "plan.json"]).success();
+    grant(&without(&roles, "deployments", "create"));
+    let since = audit().len();
+    home.0.run_with(&["apply", "plan.json"]).exits(1).says("for this plan").says("`create` on `deployments.apps` in `least`");
+    assert_eq!(writes(since), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_dry_run_could_not_foresee_is_asked_for_before_it_is_done() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let script = r#"
+const TASK = #{ id: "T90", title: "Least" };
+fn put(name) { kube::apply(#{ apiVersion: "v1", kind: "ConfigMap", metadata: #{ namespace: "least", name: name }, data: #{ word: "x" } }); }
+fn steps(task) {
+    task.step("an object", || put("own"));
+    task.step("unforeseen", || { let word = kube::get("least/configmap/own").data.word; kube::apply(#{ apiVersion: "v1", kind: "Secret", metadata: #{ namespace: "least", name: "late" }, stringData: #{ word: word } }); });
+}
+"#;
+    let home = Home::new(script);
+    let ran = home.0.run_with(&["plan", "scripts/it.rhai", "--rbac", "--kubeconfig", &kubeconfig()]).success();
+    assert!(ran.stdout.contains("# Not in it: step `unforeseen` is known to its end only after"), "{}", ran.stdout);
+    grant(&home.roles());
+    let since = audit().len();
+    home.run().exits(1).says("rights::missing").says("`create` on `secrets` in `least`").says("kube apply least/secret/late");
+    assert!(!writes(since).iter().any(|write| write.contains("secrets")), "{:?}", writes(since));
+}
