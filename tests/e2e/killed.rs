@@ -28,6 +28,7 @@ pub fn run(repository: &Repository, at: At, cut: &Cut) -> Option<(Option<i32>, S
     let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
     let mut printed = String::new();
     let met = lines.by_ref().map_while(Result::ok).any(|line| {
+        crate::support::schema::check(&line);
         let event: Value = serde_json::from_str(&line).unwrap_or_default();
         printed.push_str(&line);
         printed.push('\n');

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and write files")]
 
 pub mod sandbox;
+pub mod schema;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -97,6 +98,9 @@ impl Test {
     /// Runs railrun in the same folder with other arguments.
     pub fn run_with(&self, args: &[&str]) -> Ran {
         let output = self.command(args.iter().copied()).output().expect("railrun starts");
+        if args.contains(&"json") {
+            String::from_utf8_lossy(&output.stdout).lines().for_each(schema::check);
+        }
         let text = |bytes: Vec<u8>| without_times(&String::from_utf8(bytes).expect("UTF-8"));
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }

@@ -2,7 +2,7 @@
 //! each gone on with by the same command.
 
 use super::cluster::{exists, kubectl, locked, put, remove, test};
-use crate::support::{Test, sandbox};
+use crate::support::{Test, sandbox, schema};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 
@@ -21,6 +21,7 @@ fn killed_at_next_boundary(test: &Test, met: &mut Vec<String>) -> bool {
     let mut child = test.start_reading();
     let stdout = child.stdout.take().expect("stdout");
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        schema::check(&line);
         let event: Value = serde_json::from_str(&line).unwrap_or_default();
         let boundary = format!("{} {}", event["event"].as_str().unwrap_or_default(), event["target"].as_str().unwrap_or_default());
         if boundary.starts_with("change-") && !boundary.starts_with("change-unchanged") && !met.contains(&boundary) {
