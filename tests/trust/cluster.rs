@@ -2,6 +2,7 @@
 
 use crate::support::Test;
 use crate::support::sandbox::{shell, variable};
+use serde_json::Value;
 
 pub const NAMESPACE: &str = "trust";
 
@@ -59,4 +60,26 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
     panic!("never: {what}");
+}
+
+/// The audit log's lines so far.
+pub fn audit() -> Vec<String> {
+    // It is written in the background.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let log = variable("RAILRUN_SANDBOX_AUDIT_LOG").expect("`sandbox env` names the audit log");
+    std::fs::read_to_string(log).expect("an audit log").lines().map(str::to_owned).collect()
+}
+
+/// What this user wrote, or tried to, since then. What is only tried (`dryRun=All`) and an access review are no writes.
+pub fn writes(user: &str, since: usize) -> Vec<String> {
+    let entries = audit().into_iter().skip(since).filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+    let own = entries.filter(|entry| entry["user"]["username"] == user);
+    let shown = own.map(|entry| {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        (text("verb"), text("requestURI"))
+    });
+    let writes = shown.filter(|(verb, uri)| {
+        !["get", "list", "watch"].contains(&verb.as_str()) && !uri.contains("dryRun=All") && !uri.contains("selfsubjectaccessreviews")
+    });
+    writes.map(|(verb, uri)| format!("{verb} {uri}")).collect()
 }

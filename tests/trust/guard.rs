@@ -1,6 +1,6 @@
 //! What child programs may reach in a dry run, on the real cluster.
 
-use super::cluster::{NAMESPACE, exists, kubectl, remove, test};
+use super::cluster::{NAMESPACE, audit, exists, kubectl, remove, test, writes};
 use crate::support::{Test, sandbox};
 
 fn deleting(environment: &str, name: &str) -> Test {
@@ -19,7 +19,11 @@ fn a_command_that_claims_to_read_cannot_delete_in_a_dry_run() {
     let test = deleting("guarded", "guarded-a");
     remove(&["guarded-a"]);
     kubectl(&format!("-n {NAMESPACE} create configmap guarded-a"));
+    let since = audit().len();
     let ran = test.run_with(&["scripts/it.rhai", "--dry-run"]).success();
+    let seen = audit().iter().skip(since).filter(|line| line.contains("\"username\":\"railrun\"")).count();
+    assert!(seen > 0, "railrun was not seen at all");
+    assert!(!writes("railrun", since).iter().any(|write| write.contains("guarded-a")), "{:?}", writes("railrun", since));
     let said = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("a dry run sends no such request: DELETE /api/v1/namespaces/trust/configmaps/guarded-a"), "{}", ran.stderr);
     assert!(exists("guarded-a"));

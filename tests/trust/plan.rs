@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read and write files")]
 
-use super::cluster::{NAMESPACE, exists, kubectl, locked, put, remove, test};
+use super::cluster::{NAMESPACE, audit, exists, kubectl, locked, put, remove, test, writes};
 use crate::support::{Test, sandbox};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
@@ -56,6 +56,7 @@ fn a_planned_field_that_somebody_edited_is_refused_and_named() {
     let test = two_changes("drift", "drift-new", "drift-old");
     plan(&test);
     edit("drift-old", r#"{"data": {"word": "edited"}}"#);
+    let since = audit().len();
     let ran = test.run_with(&["apply", "plan.json"]).exits(3).says("plan::drift");
     let said = ran.stderr.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
     for part in ["trust/configmap/drift-old", "data.word", "the plan replaces `before`, and `edited` is there now", "written by `by-hand`"]
@@ -63,6 +64,8 @@ fn a_planned_field_that_somebody_edited_is_refused_and_named() {
         assert!(said.contains(part), "`{part}` is not in:\n{}", ran.stderr);
     }
     assert!(word("drift-old") == "edited" && exists("drift-new") && !locked("drift"));
+    let written: Vec<String> = writes("railrun", since).into_iter().filter(|write| write.contains("/configmaps/drift-")).collect();
+    assert!(written.len() == 1 && written[0].contains("drift-new"), "only what came before the refusal: {written:?}");
 }
 
 #[test]
@@ -110,4 +113,33 @@ fn a_step_that_was_pending_needs_to_be_allowed() {
     assert!(!exists("pend-a"));
     test.run_with(&["apply", "plan.json", "--allow-pending"]).success();
     assert!(exists("pend-b"));
+}
+
+#[test]
+fn a_values_file_and_a_chart_that_changed_are_drift() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: planned-c}\ndata: {text: {{ .Values.text | quote }}}\n";
+    let chart = |version: &str| format!("apiVersion: v2\nname: small\nversion: {version}\n");
+    let script = "const TASK = #{ id: \"T90\", title: \"A release\" };\nfn steps(task) { task.step(\"release\", || { helm::upgrade(\"trust/planned\", #{ chart: \"./chart\", install: true, values: \"values.yaml\" }); }); }\n";
+    let test = test("release", "").script(script).file("chart/Chart.yaml", &chart("1.0.0")).file("chart/values.yaml", "{}\n");
+    let test = test.file("chart/templates/all.yaml", template).file("values.yaml", "text: one\n");
+    kubectl(&format!("-n {NAMESPACE} delete secret -l owner=helm,name=planned --ignore-not-found"));
+    remove(&["planned-c"]);
+    test.run().success();
+    let test = test.file("values.yaml", "text: two\n");
+    plan(&test);
+    let since = audit().len();
+    let test = test.file("values.yaml", "text: three\n");
+    test.run_with(&["apply", "plan.json"]).exits(3).says("plan::drift").says("data.text");
+    let test = test.file("values.yaml", "text: two\n").file("chart/Chart.yaml", &chart("1.1.0"));
+    test.run_with(&["apply", "plan.json"]).exits(3).says("plan::drift").says("small 1.1.0");
+    let written = writes("railrun", since).into_iter().filter(|write| !write.contains("/leases")).collect::<Vec<_>>();
+    assert_eq!(written, Vec::<String>::new(), "a refused apply wrote");
+    let test = test.file("chart/Chart.yaml", &chart("1.0.0"));
+    test.run_with(&["apply", "plan.json"]).success();
+    assert!(kubectl(&format!("-n {NAMESPACE} get configmap planned-c -o jsonpath='{{.data.text}}'")).contains("two"));
+    kubectl(&format!("-n {NAMESPACE} delete secret -l owner=helm,name=planned"));
+    remove(&["planned-c"]);
 }

@@ -81,7 +81,7 @@ impl<'c> Copy<'c> {
         let mut reasons = unfit_source(source);
         reasons.extend(self.writers().await?);
         let diff = must_hold(self.summary(source), &reasons);
-        Ok(Preview::differs(diff.note(format!("what the target holds is known after {step}"))))
+        Ok(Preview::differs(diff.aside(format!("what the target holds is known after {step}"))))
     }
 
     pub async fn apply(&self, permit: &Permit) -> Result<Certificate, SqlError> {
@@ -171,10 +171,11 @@ impl<'c> Copy<'c> {
 
     fn summary(&self, source: &State) -> Diff {
         let (from, to) = (self.source.target().title(), self.target.target().title());
-        let size = source.size.div_ceil(1024 * 1024);
         let diff = Diff::new().note(format!("copies {} tables from {from} to {to}, and proves that both are equal", source.tables));
         let diff = source.identity.iter().fold(diff, |diff, identity| diff.note(format!("from the server and database {identity}")));
-        diff.aside(format!("{size} MB"))
+        let schema: String = source.schema.chars().take(12).collect();
+        let diff = diff.note(format!("its schema is {schema}, its size {}", order(source.size)));
+        diff.aside(format!("{} MB", source.size.div_ceil(1024 * 1024)))
     }
 
     fn owners(&self) -> Owners {
@@ -212,8 +213,17 @@ impl<'c> Copy<'c> {
     }
 }
 
+/// The order of a size: a database that is written to keeps it.
+fn order(bytes: u64) -> String {
+    match bytes / (1024 * 1024) {
+        0 => "below 1 MB".into(),
+        size => format!("of the order of {} MB", 10_u64.pow(size.ilog10())),
+    }
+}
+
+/// What does not hold now and must hold then. It says nothing about what is copied.
 fn must_hold(diff: Diff, reasons: &[Reason]) -> Diff {
-    reasons.iter().fold(diff, |diff, Reason { must, but }| diff.note(format!("must hold then: {must} (now: {but})")))
+    reasons.iter().fold(diff, |diff, Reason { must, but }| diff.aside(format!("must hold then: {must} (now: {but})")))
 }
 
 fn comment_on(database: &str, text: &str) -> String {
@@ -275,6 +285,15 @@ async fn certify(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_come_do_not_change_the_order_of_a_size() {
+        const MB: u64 = 1024 * 1024;
+        assert_eq!(order(14 * MB), "of the order of 10 MB");
+        assert_eq!(order(14 * MB), order(40 * MB));
+        assert_ne!(order(14 * MB), order(140 * MB));
+        assert_eq!(order(MB / 2), "below 1 MB");
+    }
 
     #[test]
     fn a_comment_cannot_escape_its_quotes() {

@@ -17,6 +17,9 @@ pub struct State {
     pub version: u32,
     pub size: u64,
     pub tables: u64,
+    /// A fingerprint of its tables and their columns.
+    #[serde(default)]
+    pub schema: String,
     pub comment: Option<String>,
     /// What is in it, in words, at most a few; empty where nothing is.
     #[serde(default)]
@@ -49,6 +52,9 @@ SELECT current_setting('server_version_num')::int AS version,
     pg_database_size(current_database()) AS size,
     (SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()) AS comment,
     (SELECT count(*) FROM pg_class c JOIN own ON own.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')) AS tables,
+    (SELECT md5(string_agg(format('%I.%I.%I %s', own.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)), ','
+        ORDER BY own.nspname, c.relname, a.attname)) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN own ON own.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped) AS schema,
     (SELECT json_agg(name) FROM (
         SELECT format('%I.%I', own.nspname, c.relname) AS name FROM pg_class c JOIN own ON own.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
@@ -183,6 +189,7 @@ mod tests {
 
     fn state(oid: u32) -> State {
         State {
+            schema: String::new(),
             version: 150_004,
             size: 1,
             tables: 0,
