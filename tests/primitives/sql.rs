@@ -282,14 +282,38 @@ fn a_grant_that_is_missing_stops_a_run_before_its_first_change() {
     let body = "let there = side(\"postgres\"); there.admin = #{ user: \"ops\", password: kube::secret(\"railrun-sql/secret/ops\", \"ops\") };
         kube::apply(#{ apiVersion: \"v1\", kind: \"ConfigMap\", metadata: #{ namespace: \"railrun-sql\", name: \"first\" }, data: #{ a: \"b\" } });
         sql::role(there, #{ name: \"newcomer\", password: kube::secret(\"railrun-sql/secret/logins\", \"app\") });";
+    // An environment of its own: other runs on the sandbox do not hold its lock.
+    let settings = "default_environment: grants\nenvironments: {grants: {reach: direct}}\n";
+    let run = || script(body).file("railrun.yaml", settings).run();
     let made = || psql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'newcomer'");
     let first = || shell("kubectl -n railrun-sql get configmap first --ignore-not-found -o name");
     let missing = |what: &str| format!("`{what}` for the database user `ops` of `railrun-sql/postgres`");
-    run(body).exits(1).says("rights::missing").says(&missing("CREATEROLE")).does_not_say("on pg_authid");
+    run().exits(1).says("rights::missing").says(&missing("CREATEROLE")).does_not_say("on pg_authid");
     psql("postgres", "ALTER ROLE ops CREATEROLE; REVOKE SELECT ON pg_authid FROM ops");
-    run(body).exits(1).says("rights::missing").says(&missing("SELECT on pg_authid")).does_not_say("CREATEROLE");
+    run().exits(1).says("rights::missing").says(&missing("SELECT on pg_authid")).does_not_say("CREATEROLE");
     assert_eq!((made().trim(), first().trim()), ("0", ""), "something was written before the rights were known");
     psql("postgres", "GRANT SELECT ON pg_authid TO ops");
-    run(body).success();
+    run().success();
     assert_eq!(made().trim(), "1");
+}
+
+#[test]
+fn a_server_other_than_the_pinned_one_is_refused_and_not_changed() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let _server = Server::shared();
+    let pinned = |identifier: &str| {
+        let settings = format!(
+            "default_environment: pinned\nenvironments: {{pinned: {{reach: direct, system_identifiers: {{railrun-sql/db-postgresql-ha-postgresql: \"{identifier}\"}}}}}}\n"
+        );
+        script("sql::role(side(\"postgres\"), #{ name: \"stranger\", password: kube::secret(\"railrun-sql/secret/logins\", \"app\") });")
+            .file("railrun.yaml", &settings)
+    };
+    let made = || psql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'stranger'");
+    pinned("1").run().exits(3).says("environment::wrong_database").says("is pinned to 1");
+    assert_eq!(made().trim(), "0");
+    pinned(psql("postgres", "SELECT system_identifier FROM pg_control_system()").trim()).run().success();
+    assert_eq!(made().trim(), "1");
+    psql("postgres", "DROP ROLE stranger");
 }

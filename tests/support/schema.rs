@@ -20,6 +20,9 @@ pub fn check(line: &str) {
 
 /// `Err` says what does not fit.
 fn fits(value: &Value, schema: &Value) -> Result<(), String> {
+    if *schema == Value::Bool(true) {
+        return Ok(());
+    }
     schema.as_object().expect("a schema").iter().try_for_each(|(word, wanted)| keeps(value, schema, word, wanted))
 }
 

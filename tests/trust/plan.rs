@@ -122,7 +122,7 @@ fn a_values_file_and_a_chart_that_changed_are_drift() {
     }
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: planned-c}\ndata: {text: {{ .Values.text | quote }}}\n";
     let chart = |version: &str| format!("apiVersion: v2\nname: small\nversion: {version}\n");
-    let script = "const TASK = #{ id: \"T90\", title: \"A release\" };\nfn steps(task) { task.step(\"release\", || { helm::upgrade(\"trust/planned\", #{ chart: \"./chart\", install: true, values: \"values.yaml\" }); }); }\n";
+    let script = "const TASK = #{ id: \"T90\", title: \"A release\" };\nfn steps(task) { task.step(\"release\", || { helm::upgrade(\"trust/planned\", #{ chart: \"./chart\", install: true, values_files: [\"values.yaml\"] }); }); }\n";
     let test = test("release", "").script(script).file("chart/Chart.yaml", &chart("1.0.0")).file("chart/values.yaml", "{}\n");
     let test = test.file("chart/templates/all.yaml", template).file("values.yaml", "text: one\n");
     kubectl(&format!("-n {NAMESPACE} delete secret -l owner=helm,name=planned --ignore-not-found"));
