@@ -76,6 +76,16 @@ impl<'c> Copy<'c> {
         }))
     }
 
+    /// Whether it may begin; else every reason why it would be refused.
+    pub async fn ready(&self) -> Result<bool, SqlError> {
+        let (source, mut target) = tokio::try_join!(State::of(&self.source), State::of(&self.target))?;
+        if self.still_equal(&source, &mut target).await?.is_some() {
+            return Ok(true);
+        }
+        let reasons = self.reasons(&source, &target).await?;
+        if reasons.is_empty() { Ok(true) } else { Err(self.refuse(&reasons)) }
+    }
+
     /// What can be said while the target is not there yet.
     async fn foresee(&self, source: &State, step: &str) -> Result<Preview<Certificate>, SqlError> {
         let mut reasons = unfit_source(source);
