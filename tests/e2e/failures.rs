@@ -57,11 +57,12 @@ fn webdav_refuses() {
     standin("start");
 }
 
-/// The target holds a certified copy by now; a table that the source does not have makes it another database.
+/// The target holds a certified copy by now; a table that the source does not have makes it another database. Gitea is not
+/// even stopped for it.
 fn the_target_is_not_empty() {
     let (namespace, set) = ("platform", "postgresql-ha-postgresql");
     sql(namespace, set, "gitea", "create table stray (i int)");
-    fails("the target database is not empty", &Repository::own(), &["sql::", "undone: stop Gitea writing"]);
+    fails("the target database is not empty", &Repository::own(), &["sql::", "the target is empty: it holds a copy of", "public.stray"]);
     sql(namespace, set, "gitea", "drop table stray");
 }
 
