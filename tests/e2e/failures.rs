@@ -33,6 +33,7 @@ fn fails(what: &str, repository: &Repository, expected: &[&str]) -> Ran {
 }
 
 pub fn each_leaves_gitea_on_its_old_database() {
+    somebodys_edit_of_the_values_is_kept();
     webdav_refuses();
     the_values_have_a_wrong_password();
     the_image_cannot_be_pulled();
@@ -55,6 +56,18 @@ fn webdav_refuses() {
     standin("stop");
     fails("the backup server is down", &own, &["the backup target answers", "backup server"]);
     standin("start");
+}
+
+/// A failed task puts the values file back as it was committed: an edit that was not would be lost with it.
+fn somebodys_edit_of_the_values_is_kept() {
+    let folder = checkout("railiance-cluster");
+    let file = folder.join("helm/gitea-values.sops.yaml");
+    shell(&format!("sops set {} '[\"gitea\"][\"podAnnotations\"]' '{{\"team\": \"wiki\"}}'", file.display()));
+    let edited = std::fs::read(&file).expect("the values");
+    let ran = Repository::own().railrun(&[T02]).exits(1).says("Gitea's values can be committed");
+    assert!(ran.stderr.contains("helm/gitea-values.sops.yaml"), "{}", ran.stderr);
+    assert_eq!(std::fs::read(&file).expect("the values"), edited, "the edit is lost");
+    shell(&format!("git -C {} checkout -q helm/gitea-values.sops.yaml", folder.display()));
 }
 
 /// The target holds a certified copy by now; a table that the source does not have makes it another database. Gitea is not

@@ -29,6 +29,8 @@ pub struct CopyOptions {
     pub timeout: Option<Span>,
 }
 
+/// How many differences of an earlier copy are named.
+const NAMED: usize = 5;
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(200);
 /// How long a copy that was interrupted a moment ago may take to let go of its lock.
@@ -151,6 +153,10 @@ impl<'c> Copy<'c> {
         }
         let certificate = compare(&self.source, &self.target, &self.events).await?;
         target.untouched = certificate.digest == digest;
+        // What only the copy has says most: somebody put it there.
+        let mut differences: Vec<_> = certificate.differences.iter().collect();
+        differences.sort_by_key(|difference| difference.source.is_some());
+        target.unequal = differences.into_iter().take(NAMED).map(ToString::to_string).collect();
         Ok(certificate.equal.then_some(certificate))
     }
 
