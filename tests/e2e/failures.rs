@@ -97,7 +97,7 @@ fn the_image_cannot_be_pulled() {
 
 fn pgpool_was_not_told_of_the_user() {
     let broken = Repository::copy();
-    broken.edit("stdlib/postgres.rhai", "    tell_pgpool(target);\n", "    sops::set(values_file(), \"pgpool.customUsers\", #{ usernames: \"nobody\", passwords: secret::format(\"{}\", target.password) });\n");
+    broken.edit("stdlib/postgres.rhai", "    tell_pgpool(target);\n", "    sops::set(own_values_file(), \"pgpool.customUsers\", #{ usernames: \"nobody\", passwords: secret::format(\"{}\", target.password) });\n");
     fails("pgpool was not told of the user", &broken, &["sql::authentication_failed", "customUsers"]);
 }
 
