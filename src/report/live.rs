@@ -18,7 +18,7 @@ impl Bar {
     /// Shows that a step is under way until [`Bar::clear`].
     pub fn start(paint: Paint, step: &str, to_come: &[String]) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let below = below(paint, to_come).iter().fold(String::new(), |below, line| below + "\n" + &literal(line));
+        let below = below(paint, to_come).iter().fold(String::new(), |below, line| below + "\n" + literal(line).as_str());
         let bar = Self { bar, below };
         bar.bar.set_style(bar.spinner());
         bar.bar.set_prefix(step.to_owned());
