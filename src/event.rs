@@ -39,6 +39,10 @@ pub enum Event {
     WouldStop {
         reason: String,
     },
+    /// The steps that there are, in order, before the first begins.
+    StepsDeclared {
+        names: Vec<String>,
+    },
     StepStarted {
         index: usize,
         count: usize,

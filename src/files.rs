@@ -172,7 +172,7 @@ impl Files {
     }
 
     fn not_found(&self, path: &Path) -> FileError {
-        FileError::NotFound { path: path.display().to_string(), root: self.root.display().to_string() }
+        FileError::NotFound { path: self.name(path), root: self.root.display().to_string() }
     }
 }
 

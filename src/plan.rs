@@ -1,10 +1,14 @@
 //! What a dry run has planned so far: which resources a live run would have altered by now. Whether a read may
 //! still be believed is decided from this; how it looks on a terminal is not.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
-pub struct Plan(Mutex<Vec<Planned>>);
+pub struct Plan {
+    planned: Mutex<Vec<Planned>>,
+    /// What the unknown waits for that a script was given last.
+    unknown: Mutex<Option<String>>,
+}
 
 struct Planned {
     resource: String,
@@ -14,22 +18,36 @@ struct Planned {
 impl Plan {
     /// Remembers that the change called `after` alters these resources.
     pub fn add(&self, resources: &[String], after: &str) {
-        let mut planned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut planned = self.planned();
         planned.extend(resources.iter().map(|resource| Planned { resource: resource.clone(), after: after.to_owned() }));
     }
 
+    fn planned(&self) -> MutexGuard<'_, Vec<Planned>> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that a script was given an unknown, known after this.
+    pub fn give_unknown(&self, after: &str) {
+        *self.unknown.lock().unwrap_or_else(PoisonError::into_inner) = Some(after.to_owned());
+    }
+
+    /// What an unknown that Rhai stumbled over waits for: it is the one that was given last.
+    pub fn last_unknown(&self) -> String {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(|| "an earlier step".to_owned())
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.planned().is_empty()
     }
 
     /// The latest planned change.
     pub fn last(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).last().map(|planned| planned.after.clone())
+        self.planned().last().map(|planned| planned.after.clone())
     }
 
     /// The latest planned change that touches one of these resources, or something it lies inside.
     pub fn touched_by<S: AsRef<str>>(&self, resources: &[S]) -> Option<String> {
-        let planned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let planned = self.planned();
         let touches = |planned: &&Planned| resources.iter().any(|resource| lies_in(resource.as_ref(), &planned.resource));
         planned.iter().rev().find(touches).map(|planned| planned.after.clone())
     }

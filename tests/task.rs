@@ -97,11 +97,34 @@ fn the_json_stream_tells_the_same_story() {
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].as_str().expect("an event").to_owned())
         .collect();
-    assert_eq!(names, ["run-started", "step-started", "step-ended", "run-ended"]);
+    assert_eq!(names, ["run-started", "steps-declared", "step-started", "step-ended", "run-ended"]);
 }
 
 #[test]
 fn a_script_that_recurses_without_end_is_an_error_and_no_crash() {
     let test = task("fn deep(n) { deep(n + 1) }\nfn steps(task) { task.step(\"one\", || deep(0)); }\n");
     test.run().exits(1);
+}
+
+#[test]
+fn a_false_comparison_shows_both_sides_among_its_imports_and_captured_values() {
+    let test = Test::new().file("stdlib/wiki.rhai", "fn pages() { [3, 4].len() }\n").script(&format!(
+        "import \"wiki\" as wiki;\n{TASK}fn own() {{ #{{ host: \"a.example\" }} }}\nfn done_when(task) {{\n let wanted = 5;\n task.check(\"pages\", || wiki::pages() == wanted);\n task.check(\"host\", || own().host == \"b.example\");\n}}\n"
+    ));
+    let ran = test.run().exits(1).says("wiki::pages() == wanted").says("left: 2").says("right: 5").says("left: \"a.example\"");
+    assert_eq!(ran.stderr.matches("right:").count(), 1, "a literal is not said again:\n{}", ran.stderr);
+}
+
+#[test]
+fn without_a_cluster_it_is_said_once_and_nothing_more_is_asked() {
+    let asks = "|| kube::get(\"namespace/a\") != ()";
+    let test = task(&format!(
+        "fn preconditions(task) {{ task.require(\"one\", {asks}); task.require(\"two\", {asks}); }}\nfn steps(task) {{ task.step(\"never\", || {{ throw \"ran\"; }}); }}\nfn done_when(task) {{ task.check(\"three\", {asks}); }}\n"
+    ));
+    for (arguments, code) in [(&["scripts/it.rhai"][..], 1), (&["scripts/it.rhai", "--dry-run"], 1), (&["status"], 1)] {
+        let ran = test.run_with(&[arguments, &["--kubeconfig", "gone"]].concat()).exits(code);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(said.matches("cannot use the kubeconfig").count(), 1, "{arguments:?}:\n{said}");
+        ran.does_not_say("ran");
+    }
 }

@@ -4,7 +4,12 @@ use super::args::{Global, Output};
 use super::exit::Exit;
 use super::{check, run, setup};
 use crate::engine::{Script, Sources};
+use crate::report::{pad, shorten};
 use std::io::Write;
+use unicode_width::UnicodeWidthStr;
+
+/// The longest title that is shown whole.
+const TITLE: usize = 48;
 
 pub fn list(global: &Global) -> Exit {
     let sources = Sources::new(setup::root());
@@ -12,9 +17,9 @@ pub fn list(global: &Global) -> Exit {
         Ok(scripts) => scripts,
         Err(fault) => return check::fail(global, &sources, &fault),
     };
+    let lines = if global.output == Output::Json { scripts.iter().map(json).collect() } else { table(&scripts) };
     let mut out = std::io::stdout().lock();
-    for script in &scripts {
-        let line = if global.output == Output::Json { json(script) } else { text(script) };
+    for line in lines {
         if writeln!(out, "{line}").is_err() {
             break;
         }
@@ -22,13 +27,21 @@ pub fn list(global: &Global) -> Exit {
     Exit::Done
 }
 
-fn text(script: &Script) -> String {
+/// Id, what it is about, and the file, in columns.
+fn table(scripts: &[Script]) -> Vec<String> {
+    let rows: Vec<[String; 3]> = scripts.iter().map(row).collect();
+    let width = |column: usize, most: usize| rows.iter().map(|row| row[column].width().min(most)).max().unwrap_or(0);
+    let (id, title) = (width(0, 20), width(1, TITLE));
+    rows.iter().map(|row| format!("{}  {}  {}", pad(&row[0], id), pad(&shorten(&row[1], title), title), row[2])).collect()
+}
+
+fn row(script: &Script) -> [String; 3] {
     match &script.task {
         Some(task) => {
             let needs = if task.needs.is_empty() { String::new() } else { format!("  needs {}", task.needs.join(", ")) };
-            format!("{:<5} {:<48} {}{needs}", task.id, task.title, script.name)
+            [task.id.clone(), task.title.clone(), format!("{}{needs}", script.name)]
         }
-        None => format!("{:<5} {:<48} {}", "-", summary(script), script.name),
+        None => ["-".into(), summary(script), script.name.clone()],
     }
 }
 

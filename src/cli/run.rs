@@ -65,8 +65,9 @@ pub fn status(global: &Global) -> Exit {
                 Err(fault) => return check::fail(global, &sources, &fault),
             };
         let (tasks, host) = all;
-        if let Err(fault) = setup::identify(&host) {
-            return check::fail(global, &sources, &fault);
+        // Every task asks the cluster: that there is none is said once.
+        if let Err(error) = host.cluster() {
+            return check::fail(global, &sources, &error.into());
         }
         let engine = engine(&host, &sources);
         let runner = Runner { host: &host, engine: &engine, tasks: &tasks, ahead: None };
@@ -233,9 +234,11 @@ pub(super) fn engine(host: &SharedHost, sources: &Sources) -> rhai::Engine {
     engine
 }
 
-/// Every script of the repository's `scripts/`.
+/// Every script of the repository's `scripts/`: the tasks by their ids, then the others by their names.
 pub fn tasks(sources: &Sources) -> Result<Vec<Script>, Fault> {
-    engine::all(sources).iter().map(|path| engine::load(sources, path)).collect()
+    let mut all: Vec<Script> = engine::all(sources).iter().map(|path| engine::load(sources, path)).collect::<Result<_, _>>()?;
+    all.sort_by_cached_key(|script| (script.task.is_none(), id_of(script)));
+    Ok(all)
 }
 
 pub(super) fn find(sources: &Sources, all: &[Script], name: &str) -> Result<Script, Fault> {

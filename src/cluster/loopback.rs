@@ -91,6 +91,8 @@ struct Answer {
 
 /// Answers one request after the other until the program closes the connection or says something odd.
 async fn serve(mut stream: TcpStream, api: Client, prefix: Arc<str>) {
+    // Head and body are two writes: without this the second would wait for the program's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader);
     while let Some(request) = read(&mut reader).await {

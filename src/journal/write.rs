@@ -79,7 +79,7 @@ impl Journal {
     fn record(&self, event: &Event) -> Option<Value> {
         let mut record = serde_json::to_value(event).ok()?;
         match event {
-            Event::Progress { .. } => return None,
+            Event::Progress { .. } | Event::StepsDeclared { .. } => return None,
             Event::RunStarted { .. } => {
                 record["v"] = json!(VERSION);
                 record["railrun"] = json!(env!("CARGO_PKG_VERSION"));

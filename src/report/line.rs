@@ -21,7 +21,7 @@ pub enum Mark {
 }
 
 impl Mark {
-    fn sign(self) -> &'static str {
+    pub fn sign(self) -> &'static str {
         match self {
             Mark::Yes => "✓",
             Mark::No => "✗",

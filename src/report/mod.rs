@@ -4,11 +4,12 @@ mod diff;
 mod json;
 mod junit;
 mod line;
+mod live;
 mod talk;
 
 pub use json::Json;
 pub use junit::Junit;
-pub use line::{Mark, Paint};
+pub use line::{Mark, Paint, pad, shorten};
 
 /// A difference in full, as lines.
 pub fn shown(paint: Paint, diff: &crate::effect::Diff) -> Vec<String> {

@@ -2,11 +2,11 @@
 
 use super::diff;
 use super::line::{Mark, Paint};
+use super::live::{self, Bar};
 use crate::duration::show;
 use crate::effect::{Diff, Mode};
 use crate::event::{Ending, Event, Listener, Phase, RunOutcome, Verdict};
 use crate::secret::Redactor;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -29,7 +29,9 @@ pub struct Talk {
 
 #[derive(Default)]
 struct State {
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
+    /// The names of this run's steps.
+    steps: Vec<String>,
     /// `done_when` lines of the first ask: shown only if they are the answer.
     first_ask: Vec<String>,
     began: bool,
@@ -71,38 +73,25 @@ impl Talk {
     }
 
     fn start_bar(&self, state: &mut State, index: usize, count: usize, name: &str) {
-        if !self.live || self.verbosity == Verbosity::Quiet {
-            return;
+        if self.live && self.verbosity != Verbosity::Quiet {
+            let to_come = state.steps.get(index..).unwrap_or_default();
+            state.bar = Some(Bar::start(self.paint, &format!("{name} ({index}/{count})"), to_come));
         }
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        bar.set_style(spinner());
-        bar.set_prefix(format!("{name} ({index}/{count})"));
-        bar.enable_steady_tick(Duration::from_millis(120));
-        state.bar = Some(bar);
     }
 
     fn stop_bar(state: &mut State) {
         if let Some(bar) = state.bar.take() {
-            bar.finish_and_clear();
+            bar.clear();
         }
     }
 
     fn progress(&self, state: &State, what: &str, position: u64, total: Option<u64>, unit: &'static str) {
-        let Some(bar) = &state.bar else {
-            if self.verbosity == Verbosity::Verbose && !self.live {
-                self.say(state, &format!("      {what}: {}", figure(position, total, unit)));
-            }
-            return;
-        };
-        match total {
-            Some(total) if total > 0 => {
-                bar.set_style(gauge());
-                bar.set_length(total);
-                bar.set_position(position);
-            }
-            _ => bar.set_style(spinner()),
+        let figure = live::figure(position, total, unit);
+        match &state.bar {
+            Some(bar) => bar.progress(position, total, &self.redactor.redact(&format!("{what}  {figure}"))),
+            None if self.verbosity == Verbosity::Verbose && !self.live => self.say(state, &format!("      {what}: {figure}")),
+            None => {}
         }
-        bar.set_message(self.redactor.redact(&format!("{what}  {}", figure(position, total, unit))));
     }
 
     fn change(&self, state: &State, mark: Mark, verb: &str, target: &str, diff: &Diff) {
@@ -177,6 +166,7 @@ impl Listener for Talk {
                 state.began |= *phase != Phase::DoneWhen;
                 self.say_all(state, self.checked(name, verdict, *elapsed));
             }
+            Event::StepsDeclared { names } => state.steps.clone_from(names),
             Event::StepStarted { index, count, name } => {
                 state.began = true;
                 self.start_bar(state, *index, *count, name);
@@ -194,7 +184,7 @@ impl Listener for Talk {
             }
             Event::ChangeIntent { verb, target, .. } => {
                 if let Some(bar) = &state.bar {
-                    bar.set_message(self.redactor.redact(&format!("{verb} {target}")));
+                    bar.say(&self.redactor.redact(&format!("{verb} {target}")));
                 }
             }
             Event::Progress { what, position, total, unit } => self.progress(state, what, *position, *total, unit),
@@ -225,22 +215,4 @@ fn changed(changes: usize, dry_run: bool) -> String {
         (n, true) => format!("{n} changes"),
         (n, false) => format!("{n} changed"),
     }
-}
-
-fn figure(position: u64, total: Option<u64>, unit: &str) -> String {
-    let number = |value: u64| if unit == "bytes" { indicatif::BinaryBytes(value).to_string() } else { value.to_string() };
-    let unit = if unit == "bytes" { String::new() } else { format!(" {unit}") };
-    match total {
-        Some(total) => format!("{}/{}{unit}", number(position), number(total)),
-        None => format!("{}{unit}", number(position)),
-    }
-}
-
-fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("  {spinner} {prefix}  {wide_msg:.dim} {elapsed:>5}").unwrap_or_else(|_| ProgressStyle::default_spinner())
-}
-
-fn gauge() -> ProgressStyle {
-    let style = ProgressStyle::with_template("  {spinner} {prefix}  {msg:.dim} {wide_bar} {eta:>4} left");
-    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▉▊▋▌▍▎▏ ")
 }

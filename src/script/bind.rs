@@ -26,8 +26,14 @@ pub fn host_of(ctx: &NativeCallContext) -> SharedHost {
 pub fn bind<T: Serialize>(ctx: &NativeCallContext, verb: impl FnOnce(&Host) -> Result<Outcome<T>, Fault>) -> RhaiResultOf<Dynamic> {
     within(ctx, |host| match verb(host)? {
         Outcome::Unchanged(answer) | Outcome::Changed(answer) => value::answer(&answer),
-        Outcome::Pending(after) => Ok(Dynamic::from(Pending::new(after))),
+        Outcome::Pending(after) => Ok(unknown(host, after)),
     })
+}
+
+/// What a script is given for an answer that a dry run cannot know.
+pub fn unknown(host: &Host, after: String) -> Dynamic {
+    host.plan.give_unknown(&after);
+    Dynamic::from(Pending::new(after))
 }
 
 /// Runs a reading verb about these resources. In a dry run an answer of "nothing", or a failure, about something
@@ -42,7 +48,7 @@ pub fn read_value(ctx: &NativeCallContext, about: &[&str], verb: impl FnOnce(&Ho
         let found = verb(host);
         let doubtful = found.as_ref().map_or(true, value::is_nothing);
         match host.plan.touched_by(about) {
-            Some(after) if host.dry_run() && doubtful => Ok(Dynamic::from(Pending::new(after))),
+            Some(after) if host.dry_run() && doubtful => Ok(unknown(host, after)),
             _ => found,
         }
     })

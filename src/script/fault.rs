@@ -62,6 +62,12 @@ impl Fault {
         self.code().ends_with("::not_found")
     }
 
+    /// Whether nothing can be asked of the cluster at all: whatever else asks it would say the same.
+    pub fn is_without_cluster(&self) -> bool {
+        const CODES: [&str; 6] = ["no_kubeconfig", "bad_kubeconfig", "unknown_context", "wrong_cluster", "unreachable", "unauthorized"];
+        self.code().strip_prefix("kube::").is_some_and(|code| CODES.contains(&code))
+    }
+
     /// Whether railrun declined to go on, rather than tried and failed.
     pub fn is_refusal(&self) -> bool {
         const REFUSALS: [&str; 4] = ["kube::wrong_cluster", "environment::", "lock::", "plan::"];

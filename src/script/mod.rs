@@ -12,7 +12,7 @@ pub mod target;
 pub mod value;
 mod verb;
 
-pub use bind::{bind, bind_declaring, bind_value, calling_back, host_of, origin, read, read_value};
+pub use bind::{bind, bind_declaring, bind_value, calling_back, host_of, origin, read, read_value, unknown};
 pub use fault::{Fault, Origin, is_interrupt};
 pub use pending::Pending;
 pub use verb::{Kind, Primitive, Verb};

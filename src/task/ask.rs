@@ -2,6 +2,7 @@
 
 use super::closure::Closure;
 use super::declared::Question;
+use super::sides;
 use crate::event::{Event, Phase, Verdict};
 use crate::host::SharedHost;
 use crate::script::{Fault, Pending, is_interrupt, value};
@@ -13,27 +14,31 @@ pub fn in_words(error: &EvalAltResult) -> String {
     crate::engine::report::in_words(error)
 }
 
-/// Asks one closure. `Err` only when the user pressed Ctrl-C.
+/// Asks one closure. `Err` only when nothing further can be asked: the user pressed Ctrl-C, or there is no cluster to ask.
 pub fn ask(host: &SharedHost, engine: &Engine, closure: &Closure) -> Result<Verdict, Fault> {
     let verdict = match closure.call(engine, None) {
         Ok(answer) => judge(host, &answer),
         Err(error) => from_error(host, &error)?,
     };
     Ok(match verdict {
-        Verdict::False(said) if said.is_empty() => Verdict::False(written(host, closure)),
+        Verdict::False(said) if said.is_empty() => Verdict::False(written(host, engine, closure)),
         other => other,
     })
 }
 
-/// The line on which a closure was written, with its place: what a false check is shown with.
-fn written(host: &SharedHost, closure: &Closure) -> String {
+/// The line on which a closure was written, with its place, and what it compares: what a false check is shown with.
+fn written(host: &SharedHost, engine: &Engine, closure: &Closure) -> String {
     let (source, line) = closure.place();
     let Some(line) = line else { return source.to_owned() };
-    let text = host.files.read_disk(&host.files.path(source)).unwrap_or_default();
-    let text = text.lines().nth(line - 1).unwrap_or_default();
+    let whole = host.files.read_disk(&host.files.path(source)).unwrap_or_default();
+    let text = whole.lines().nth(line - 1).unwrap_or_default();
     let asked = text.split_once("||").map_or(text, |(_, asked)| asked).trim();
-    let asked = asked.strip_suffix(");").unwrap_or(asked);
-    format!("{source}:{line}  {asked}")
+    let asked = match (asked.strip_suffix(");").unwrap_or(asked), whole.lines().nth(line)) {
+        ("{", Some(first)) => format!("{{ {} …", first.trim()),
+        (asked, _) => asked.to_owned(),
+    };
+    let sides = sides::shown(engine, closure, &whole);
+    std::iter::once(format!("{source}:{line}  {asked}")).chain(sides).collect::<Vec<_>>().join("\n")
 }
 
 fn judge(host: &SharedHost, answer: &Dynamic) -> Verdict {
@@ -52,10 +57,10 @@ fn from_error(host: &SharedHost, error: &EvalAltResult) -> Result<Verdict, Fault
         return Ok(Verdict::Pending(pending.after));
     }
     if host.dry_run() && Pending::stumbled(error) {
-        return Ok(Verdict::Pending("an earlier step".into()));
+        return Ok(Verdict::Pending(host.plan.last_unknown()));
     }
     match Fault::find(error) {
-        Some(fault) if is_interrupt(&fault) => Err(fault),
+        Some(fault) if is_interrupt(&fault) || fault.is_without_cluster() => Err(fault),
         Some(fault) if fault.is_not_found() => Ok(Verdict::False(fault.message())),
         fault => {
             let help = fault.and_then(|fault| fault.help()).map_or_else(String::new, |help| format!("\nhelp: {help}"));

@@ -35,6 +35,22 @@ impl Closure {
         swallowed::raise().and(result)
     }
 
+    /// What an expression gives among this closure's imports and captured values, if it gives anything.
+    pub fn beside(&self, engine: &Engine, expression: &str) -> Option<Dynamic> {
+        const NAME: &str = "railrun_side_of_a_comparison";
+        let captured = self.function.curry();
+        let functions = &self.context.global.lib;
+        let own = functions.iter().find_map(|functions| functions.get_script_fn(self.function.fn_name(), captured.len()))?;
+        let written = Engine::new_raw().compile(format!("fn {NAME}({}) {{ {expression} }}", own.params.join(", "))).ok()?;
+        let mut context = self.context.clone();
+        context.global.lib.push(written.shared_lib().clone());
+        let mut side = FnPtr::new(NAME).ok()?;
+        side.set_curry(captured.iter().cloned());
+        let _ = swallowed::take();
+        let value = side.call_raw(&context.create_context(engine), None, []).ok()?;
+        swallowed::raise().ok().map(|()| value)
+    }
+
     /// Where it was declared: the script's name and the line.
     pub fn place(&self) -> (&str, Option<usize>) {
         (&self.source, self.line)

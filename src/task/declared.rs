@@ -33,6 +33,15 @@ pub enum Item {
     Commit(String),
 }
 
+impl Item {
+    pub fn step(&self) -> Option<&Step> {
+        match self {
+            Item::Step(step) => Some(step),
+            Item::Commit(_) => None,
+        }
+    }
+}
+
 #[derive(Default)]
 pub struct Declared {
     pub questions: Vec<Question>,

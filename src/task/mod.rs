@@ -5,6 +5,7 @@ mod closure;
 mod declared;
 mod order;
 mod run;
+mod sides;
 mod state;
 mod steps;
 

@@ -3,7 +3,7 @@
 use crate::event::Event;
 use crate::host::SharedHost;
 use crate::journal::Known;
-use crate::script::{Fault, Pending, RhaiResultOf, kept};
+use crate::script::{Fault, RhaiResultOf, kept, unknown};
 use miette::Diagnostic;
 use rhai::{Dynamic, Engine, Map, NativeCallContext};
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ impl State {
             return Ok(value);
         }
         if self.0.host.dry_run() && self.0.incomplete.load(Ordering::SeqCst) {
-            return Ok(Dynamic::from(Pending::new(format!("the step that sets `state.{key}`"))));
+            return Ok(unknown(&self.0.host, format!("the step that sets `state.{key}`")));
         }
         Err(Fault::from(NotSet { key: key.to_owned() }).raise())
     }

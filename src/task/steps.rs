@@ -48,7 +48,9 @@ pub struct Walker<'w> {
 impl Walker<'_> {
     pub fn walk(&self, items: &[Item]) -> Walk {
         let mut walk = Walk::default();
-        let count = items.iter().filter(|item| matches!(item, Item::Step(_))).count();
+        let names: Vec<String> = items.iter().filter_map(Item::step).map(|step| step.name.clone()).collect();
+        let count = names.len();
+        self.host.events.emit(&Event::StepsDeclared { names });
         let mut finished: Vec<&Step> = Vec::new();
         let mut index = 0;
         for item in items {
@@ -147,7 +149,7 @@ impl Walker<'_> {
         if let Some(pending) = Pending::find(error) {
             return Some(pending.after);
         }
-        Pending::stumbled(error).then(|| "an earlier step".to_owned())
+        Pending::stumbled(error).then(|| self.host.plan.last_unknown())
     }
 
     /// The way back of a run that was cut short or could not be undone.

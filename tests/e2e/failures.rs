@@ -33,6 +33,7 @@ fn fails(what: &str, repository: &Repository, expected: &[&str]) -> Ran {
 }
 
 pub fn each_leaves_gitea_on_its_old_database() {
+    somebodys_edit_of_the_values_is_kept();
     webdav_refuses();
     the_values_have_a_wrong_password();
     the_image_cannot_be_pulled();
@@ -57,11 +58,24 @@ fn webdav_refuses() {
     standin("start");
 }
 
-/// The target holds a certified copy by now; a table that the source does not have makes it another database.
+/// A failed task puts the values file back as it was committed: an edit that was not would be lost with it.
+fn somebodys_edit_of_the_values_is_kept() {
+    let folder = checkout("railiance-cluster");
+    let file = folder.join("helm/gitea-values.sops.yaml");
+    shell(&format!("sops set {} '[\"gitea\"][\"podAnnotations\"]' '{{\"team\": \"wiki\"}}'", file.display()));
+    let edited = std::fs::read(&file).expect("the values");
+    let ran = Repository::own().railrun(&[T02]).exits(1).says("Gitea's values can be committed");
+    assert!(ran.stderr.contains("helm/gitea-values.sops.yaml"), "{}", ran.stderr);
+    assert_eq!(std::fs::read(&file).expect("the values"), edited, "the edit is lost");
+    shell(&format!("git -C {} checkout -q helm/gitea-values.sops.yaml", folder.display()));
+}
+
+/// The target holds a certified copy by now; a table that the source does not have makes it another database. Gitea is not
+/// even stopped for it.
 fn the_target_is_not_empty() {
     let (namespace, set) = ("platform", "postgresql-ha-postgresql");
     sql(namespace, set, "gitea", "create table stray (i int)");
-    fails("the target database is not empty", &Repository::own(), &["sql::", "undone: stop Gitea writing"]);
+    fails("the target database is not empty", &Repository::own(), &["sql::", "the target is empty: it holds a copy of", "public.stray"]);
     sql(namespace, set, "gitea", "drop table stray");
 }
 
@@ -83,7 +97,7 @@ fn the_image_cannot_be_pulled() {
 
 fn pgpool_was_not_told_of_the_user() {
     let broken = Repository::copy();
-    broken.edit("stdlib/postgres.rhai", "    tell_pgpool(target);\n", "    sops::set(values_file(), \"pgpool.customUsers\", #{ usernames: \"nobody\", passwords: secret::format(\"{}\", target.password) });\n");
+    broken.edit("stdlib/postgres.rhai", "    tell_pgpool(target);\n", "    sops::set(own_values_file(), \"pgpool.customUsers\", #{ usernames: \"nobody\", passwords: secret::format(\"{}\", target.password) });\n");
     fails("pgpool was not told of the user", &broken, &["sql::authentication_failed", "customUsers"]);
 }
 

@@ -3,6 +3,7 @@
 mod argv;
 mod failover;
 mod failures;
+mod injected;
 mod killed;
 mod logs;
 mod main_job;

@@ -1,6 +1,7 @@
 //! The whole workplan in one command, a second run that writes nothing, and a status that tells what somebody has undone by
 //! hand. It moves Gitea to another namespace, so it is part of the long run only, after `main_job`.
 
+use super::injected;
 use super::logs::Mark;
 use super::platform::{Repository, checkout, facts, git_status, keep, kubectl, password};
 use crate::support::sandbox::{self, shell};
@@ -49,6 +50,13 @@ fn the_workplan_runs_to_its_end_in_one_command() {
     }
     let repository = Repository::own();
     let (before, session) = (facts(), Session::sign_in());
+    a_gitops_controller_is_named_and_refused(&repository);
+    if sandbox::variable("RAILRUN_LONG").is_some() {
+        injected::after_every_step(&["t06-valkey"]);
+        values_may_move_without_the_release(&repository);
+        injected::after_every_step(&["t03-gitea-relocate", "t05-backup-relocate"]);
+        assert_eq!(facts(), before, "what users have is not what it was after failures");
+    }
     repository.railrun(ALL).exits(0).says("T06 is done").says("T03 is done").says("T05 is done");
     assert_eq!(facts(), before, "what users have is not what it was");
     assert!(session.is_known(), "whoever was signed in is signed out");
@@ -69,6 +77,24 @@ fn the_workplan_runs_to_its_end_in_one_command() {
     repository.railrun(&["scripts/boundary.rhai"]).exits(0);
     status_tells_what_was_undone(&repository);
     every_target_works();
+}
+
+/// A controller that prunes would delete what moves away from it.
+fn a_gitops_controller_is_named_and_refused(repository: &Repository) {
+    let label = "argocd.argoproj.io/instance";
+    kubectl(&format!("-n gitea label deployment gitea {label}=gitea"));
+    let ran = repository.railrun(&["run", "t03"]);
+    kubectl(&format!("-n gitea label deployment gitea {label}-"));
+    ran.exits(1).says("Argo CD owns gitea/deployment/gitea").says("move it there, in its own repository");
+}
+
+/// With `gitea.move: false` the values go to their new checkout and the release stays where it is.
+fn values_may_move_without_the_release(repository: &Repository) {
+    repository.railrun(&["run", "t06"]).exits(0);
+    repository.railrun(&["run", "t03", "--set", "gitea.move=false"]).exits(0).says("T03 is done");
+    assert!(kubectl("-n gitea get pods -o name").contains("pod/gitea-"), "Gitea went away");
+    assert!(checkout("railiance-apps").join("helm/gitea-values.sops.yaml").exists());
+    repository.railrun(&["run", "t03", "--set", "gitea.move=false"]).exits(0).says("nothing to change");
 }
 
 fn status_tells_what_was_undone(repository: &Repository) {

@@ -3,7 +3,7 @@
 mod retry;
 
 use crate::script::{
-    Fault, Pending, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, value,
+    Fault, Primitive, RhaiResultOf, Verb, bind_declaring, bind_value, calling_back, duration, is_interrupt, unknown, value,
 };
 use miette::Diagnostic;
 use retry::{GaveUp, RetryOptions, Tries};
@@ -159,7 +159,7 @@ fn try_again(ctx: &NativeCallContext, options: RetryOptions, attempt: &FnPtr) ->
             }
             // What a live run would have changed by now may be what the answer waits for.
             if let (true, Some(after)) = (host.dry_run(), host.plan.last()) {
-                return Ok(Dynamic::from(Pending::new(after)));
+                return Ok(unknown(host, after));
             }
             let Some(pause) = tries.next() else {
                 return result.and_then(|_| Err(Fault::from(GaveUp::from(&tries)).at(crate::script::origin(ctx)).raise()));

@@ -107,7 +107,7 @@ fn titled(subject: &Dynamic) -> Result<String, Fault> {
 fn look_up(host: &Host, name: &str, subject: &Dynamic) -> Result<Value, Fault> {
     let place = place(host, name, subject)?;
     let found: Option<Value> = host.wait::<_, _, Fault>(host.cluster()?.get(&place.name))?;
-    let object = found.ok_or_else(|| EvidenceError::NotFound { name: name.to_owned(), subject: shortened(&place.about) })?;
+    let object = found.ok_or_else(|| EvidenceError::NotFound { name: name.to_owned(), subject: shortened(&place.about).to_owned() })?;
     let unreadable = |reason: String| EvidenceError::Unreadable { name: name.to_owned(), place: place.name.to_string(), reason };
     let fact = object["data"]["fact"].as_str().ok_or_else(|| unreadable("it holds no fact".into()))?;
     let mut fact: Value = serde_json::from_str(fact).map_err(|error| unreadable(error.to_string()))?;
@@ -117,9 +117,9 @@ fn look_up(host: &Host, name: &str, subject: &Dynamic) -> Result<Value, Fault> {
     Ok(fact)
 }
 
-/// A subject may be a whole file of values.
-fn shortened(about: &str) -> String {
-    if about.chars().count() > 80 { about.chars().take(79).collect::<String>() + "…" } else { about.to_owned() }
+/// A subject that is more than a name may be a whole file of values: nobody reads that.
+fn shortened(about: &str) -> &str {
+    if about.starts_with(['{', '[']) { "these settings and values" } else { about }
 }
 
 pub fn primitive() -> Primitive {

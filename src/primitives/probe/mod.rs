@@ -17,7 +17,7 @@ use crate::effect::{Change, Diff, Outcome, Permit, Preview};
 use crate::host::Host;
 use crate::script::target::Described;
 use crate::script::value::{answer, options};
-use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind, bind_value, calling_back, value};
+use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, bind_value, calling_back, unknown, value};
 use crate::secret::Secret;
 use driver::{Probe, ProbeError, Samplers};
 use login::Login;
@@ -89,7 +89,7 @@ mod verbs {
     pub fn start(ctx: NativeCallContext, samplers: Map) -> RhaiResultOf<Dynamic> {
         bind_value(&ctx, |host| match started(host, samplers)? {
             Outcome::Unchanged(probe) | Outcome::Changed(probe) => Ok(Dynamic::from(probe)),
-            Outcome::Pending(after) => Ok(Dynamic::from(Pending::new(after))),
+            Outcome::Pending(after) => Ok(unknown(host, after)),
         })
     }
 
@@ -124,7 +124,7 @@ mod verbs {
         calling_back(&ctx, |host| {
             let probe = match started(host, samplers).map_err(Fault::raise)? {
                 Outcome::Unchanged(probe) | Outcome::Changed(probe) => probe,
-                Outcome::Pending(after) => return Ok(Dynamic::from(Pending::new(after))),
+                Outcome::Pending(after) => return Ok(unknown(host, after)),
             };
             let worked = work.call_raw_with_extra_args("closure", &ctx, None, [], [Dynamic::from(probe.clone())], None);
             match worked {

@@ -29,6 +29,8 @@ pub struct CopyOptions {
     pub timeout: Option<Span>,
 }
 
+/// How many differences of an earlier copy are named.
+const NAMED: usize = 5;
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(200);
 /// How long a copy that was interrupted a moment ago may take to let go of its lock.
@@ -74,6 +76,16 @@ impl<'c> Copy<'c> {
             (true, false) => diff.note("drops what an unfinished copy left there"),
             _ => diff,
         }))
+    }
+
+    /// Whether it may begin; else every reason why it would be refused.
+    pub async fn ready(&self) -> Result<bool, SqlError> {
+        let (source, mut target) = tokio::try_join!(State::of(&self.source), State::of(&self.target))?;
+        if self.still_equal(&source, &mut target).await?.is_some() {
+            return Ok(true);
+        }
+        let reasons = self.reasons(&source, &target).await?;
+        if reasons.is_empty() { Ok(true) } else { Err(self.refuse(&reasons)) }
     }
 
     /// What can be said while the target is not there yet.
@@ -141,6 +153,10 @@ impl<'c> Copy<'c> {
         }
         let certificate = compare(&self.source, &self.target, &self.events).await?;
         target.untouched = certificate.digest == digest;
+        // What only the copy has says most: somebody put it there.
+        let mut differences: Vec<_> = certificate.differences.iter().collect();
+        differences.sort_by_key(|difference| difference.source.is_some());
+        target.unequal = differences.into_iter().take(NAMED).map(ToString::to_string).collect();
         Ok(certificate.equal.then_some(certificate))
     }
 

@@ -161,6 +161,18 @@ mod verbs {
         super::reading(&ctx, database, |host, target| wait(host, ANSWER, Server::on(host, target)?.mark()))
     }
 
+    /// `true` where a copy may begin; else throws what the copy itself would, every reason in it. That somebody writes to
+    /// the source is set aside: this is to be asked before an application is stopped for a copy.
+    ///
+    /// ```rhai
+    /// sql::ready(source, target);
+    /// kube::scale("gitea/deployment/gitea", 0);
+    /// ```
+    #[rhai_fn(volatile, return_raw)]
+    pub fn ready(ctx: NativeCallContext, source: Map, target: Map) -> RhaiResultOf<Dynamic> {
+        super::ready_to_copy(&ctx, source, target)
+    }
+
     /// Copies a database into an empty one and proves that both are equal; the answer is the certificate.
     ///
     /// ```rhai
@@ -233,6 +245,7 @@ pub fn primitive() -> Primitive {
         Verb::read("locale"),
         Verb::read("compare"),
         Verb::read("certificate"),
+        Verb::read("ready"),
         Verb::state("copy").options::<CopyOptions>(),
         Verb::state("role").options::<RoleOptions>(),
         Verb::state("database").options::<DatabaseOptions>(),
@@ -348,13 +361,29 @@ fn database_set(ctx: &NativeCallContext, database: Map, options: Map) -> RhaiRes
     })
 }
 
-fn compared(ctx: &NativeCallContext, source: Map, target_map: Map) -> RhaiResultOf<Dynamic> {
+fn compared(ctx: &NativeCallContext, source: Map, target: Map) -> RhaiResultOf<Dynamic> {
+    reading_both(ctx, source, target, |host, source, target| wait(host, WHOLE, copy::compare(&source, &target, &host.events)))
+}
+
+fn ready_to_copy(ctx: &NativeCallContext, source: Map, target: Map) -> RhaiResultOf<Dynamic> {
+    reading_both(ctx, source, target, |host, source, target| {
+        let options = CopyOptions { allow_writers: true, ..CopyOptions::default() };
+        wait(host, WHOLE, Copy::new(host, source, target, options).ready())
+    })
+}
+
+/// Runs a reading verb about two databases.
+fn reading_both<T: Serialize>(
+    ctx: &NativeCallContext,
+    source: Map,
+    target_map: Map,
+    verb: impl FnOnce(&Host, Server<'_, '_>, Server<'_, '_>) -> Result<T, Fault>,
+) -> RhaiResultOf<Dynamic> {
     let sides = target(source).and_then(|source| Ok((source, target(target_map)?)));
     let about = sides.as_ref().map_or_else(|_| Vec::new(), |(source, target)| [about(source), about(target)].concat());
     read(ctx, &texts(&about), |host| {
         let (source, target) = sides?;
-        let (source, target) = (Server::on(host, &source)?, Server::on(host, &target)?);
-        wait(host, WHOLE, copy::compare(&source, &target, &host.events))
+        verb(host, Server::on(host, &source)?, Server::on(host, &target)?)
     })
 }
 

@@ -41,6 +41,9 @@ pub struct State {
     /// Everything in it is as an earlier copy was certified: nothing would be lost with it.
     #[serde(skip)]
     pub untouched: bool,
+    /// Where an earlier copy in it differs from the source now, in words, at most a few.
+    #[serde(skip)]
+    pub unequal: Vec<String>,
     #[serde(skip)]
     pub around: Facts,
     #[serde(skip)]
@@ -176,7 +179,8 @@ pub fn not_empty(target: &State) -> Option<Reason> {
     let held = target.holds.join(", ");
     Some(match target.mark() {
         Some(Mark::Certified { from, .. }) => {
-            reason("the target is empty", format!("it holds a copy of {from} that is not equal to this source ({held}, …)"))
+            let seen = if target.unequal.is_empty() { &held } else { &target.unequal.join("; ") };
+            reason("the target is empty", format!("it holds a copy of {from} that somebody has written to: {seen}, …"))
         }
         _ => reason("the target is empty", format!("it holds {held}, …")),
     })
@@ -202,6 +206,7 @@ mod tests {
             prepared: 0,
             foreign_tables: Vec::new(),
             untouched: false,
+            unequal: Vec::new(),
             around: Facts::new(),
             identity: Some(Identity { system_identifier: "1".into(), database: "gitea".into(), oid }),
         }
@@ -249,7 +254,7 @@ mod tests {
         target.comment = Some("railrun: incomplete copy from 1/gitea#1".into());
         assert!(said(&state(1), &target, Owners::Kept).is_empty());
         target.comment = Some("railrun: certified ab from 1/gitea#1".into());
-        assert!(said(&state(1), &target, Owners::Kept)[0].contains("a copy of 1/gitea#1 that is not equal"));
+        assert!(said(&state(1), &target, Owners::Kept)[0].contains("a copy of 1/gitea#1 that somebody has written to: public.t"));
         target.untouched = true;
         assert!(said(&state(1), &target, Owners::Kept).is_empty(), "nobody has written to the earlier copy");
     }

@@ -1,0 +1,41 @@
+//! A failure after every step of a task, in sequence on one platform: whatever has been done by then is undone, or the point
+//! of no return has been passed and the next run goes forward. Either way Gitea works and no checkout is half-edited.
+
+use super::platform::{Repository, checkout, git_status, keep, login_works};
+
+const FAILING: &str = "    task.step(\"on purpose\", || { throw \"injected on purpose\"; });\n";
+
+/// Runs each of these scripts once for every step in it, with a step put before that one which fails.
+pub fn after_every_step(scripts: &[&str]) {
+    for script in scripts {
+        let file = format!("scripts/{script}.rhai");
+        let text = Repository::own().read(&file);
+        for (place, step) in steps(&text) {
+            fails_before(&file, &text, place, step);
+        }
+    }
+}
+
+/// Where each step is declared, with its line.
+fn steps(text: &str) -> Vec<(usize, &str)> {
+    let found: Vec<(usize, &str)> =
+        text.match_indices("\n    task.step(").map(|(at, _)| (at + 1, text[at + 1..].lines().next().unwrap_or_default().trim())).collect();
+    assert!(found.len() >= 3, "only {} steps were found", found.len());
+    found
+}
+
+fn fails_before(file: &str, text: &str, place: usize, step: &str) {
+    let broken = Repository::copy();
+    broken.add(file, &format!("{}{FAILING}{}", &text[..place], &text[place..]));
+    keep(&format!("== {file} fails before `{step}`\n"));
+    let ran = broken.railrun(&[file]).exits(1).says("injected on purpose");
+    assert!(login_works(), "{file}: after a failure before `{step}` nobody can log in");
+    // Past the point of no return what is done stays, and waits for its commit.
+    if !ran.stderr.contains("stands: nothing was undone") {
+        for name in ["railiance-platform", "railiance-cluster", "railiance-apps"] {
+            let left = git_status(&checkout(name));
+            let left: Vec<&str> = left.lines().filter(|line| !line.ends_with("valkey-values.sops.yaml")).collect();
+            assert!(left.is_empty(), "{file}: after a failure before `{step}` {name} has {left:?}");
+        }
+    }
+}
