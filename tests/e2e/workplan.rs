@@ -1,5 +1,5 @@
 //! The whole workplan in one command, a second run that writes nothing, and a status that tells what somebody has undone by
-//! hand. It moves Gitea to another namespace, so it is part of the long run only, after `main_job`.
+//! hand. It moves Gitea to another namespace, so it comes after `main_job`.
 
 use super::injected;
 use super::logs::Mark;
@@ -43,7 +43,6 @@ impl Session {
 }
 
 #[test]
-#[ignore = "long: it moves Gitea to another namespace (make test-long)"]
 fn the_workplan_runs_to_its_end_in_one_command() {
     if !sandbox::is_up() {
         return;
