@@ -317,3 +317,25 @@ fn a_server_other_than_the_pinned_one_is_refused_and_not_changed() {
     assert_eq!(made().trim(), "1");
     psql("postgres", "DROP ROLE stranger");
 }
+
+#[test]
+fn a_role_that_changed_since_the_plan_was_made_is_drift() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let _server = Server::shared();
+    psql("postgres", "DROP ROLE IF EXISTS drifter; CREATE ROLE drifter LOGIN PASSWORD 'another1'");
+    let body = "sql::role(side(\"postgres\"), #{ name: \"drifter\", password: kube::secret(\"railrun-sql/secret/logins\", \"app\") });";
+    let settings = "default_environment: roles\nenvironments: {roles: {reach: direct}}\n";
+    let test = script(body).file("railrun.yaml", settings);
+    let stored = || psql("postgres", "SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'drifter'");
+    test.run_with(&["plan", "scripts/it.rhai", "--out", "plan.json"]).success();
+    psql("postgres", "ALTER ROLE drifter NOLOGIN");
+    let before = stored();
+    test.run_with(&["apply", "plan.json"]).exits(3).says("plan::drift").says("field `login`");
+    assert_eq!(stored(), before, "a refused apply wrote");
+    psql("postgres", "ALTER ROLE drifter LOGIN");
+    test.run_with(&["apply", "plan.json"]).success();
+    assert_ne!(stored(), before.replace("f|", "t|"), "the planned password is set");
+    psql("postgres", "DROP ROLE drifter");
+}
