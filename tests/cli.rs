@@ -28,5 +28,5 @@ fn an_unknown_environment_names_the_known_ones() {
 fn list_reads_headers_and_evaluates_nothing() {
     let script =
         "//! Moves it.\nconst TASK = #{ id: \"T7\", title: \"Move it\", needs: [\"T1\"] };\nfn steps(task) { throw \"evaluated\"; }\n";
-    Test::new().file("scripts/t7.rhai", script).arg("list").run().success().prints("T7    Move it").prints("needs T1");
+    Test::new().file("scripts/t7.rhai", script).arg("list").run().success().prints("T7  Move it  scripts/t7.rhai  needs T1");
 }
