@@ -125,6 +125,6 @@ fn without_a_cluster_it_is_said_once_and_nothing_more_is_asked() {
         let ran = test.run_with(&[arguments, &["--kubeconfig", "gone"]].concat()).exits(code);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         assert_eq!(said.matches("cannot use the kubeconfig").count(), 1, "{arguments:?}:\n{said}");
-        ran.does_not_say("never (");
+        ran.does_not_say("✗ never");
     }
 }
