@@ -91,6 +91,14 @@ const SHORTEST: usize = 4;
 impl Redactor {
     /// From now on `value` is masked wherever it appears.
     pub fn learn(&self, value: &str) {
+        // What a program says is cut into lines and indented anew.
+        for line in value.lines().map(str::trim).filter(|line| *line != value) {
+            self.learn_one(line);
+        }
+        self.learn_one(value);
+    }
+
+    fn learn_one(&self, value: &str) {
         if value.chars().count() < SHORTEST {
             return;
         }

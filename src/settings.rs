@@ -27,7 +27,7 @@ pub enum SettingsError {
     #[diagnostic(code(settings::unknown_environment), help("it has: {known}"))]
     UnknownEnvironment { file: String, name: String, known: String },
     #[error("`{file}` is not valid: {reason}")]
-    #[diagnostic(code(settings::invalid), help("`docs/settings.md` has a commented example"))]
+    #[diagnostic(code(settings::invalid), help("`docs/settings.md` says what may stand in it"))]
     Invalid { file: String, reason: String },
     #[error("`--set {text}` is not `key=value`")]
     #[diagnostic(code(settings::bad_set), help("write it like `--set gitea.url=http://localhost:3000`"))]

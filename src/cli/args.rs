@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Carries out the tasks of a platform workplan: helm, kube, SQL, secrets and backups as one.
 #[derive(Debug, Parser)]
-#[command(name = "railrun", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "railrun", version, subcommand_precedence_over_arg = true, max_term_width = 100)]
 pub struct Args {
     /// The script to run (`railrun scripts/t02-gitea-migrate.rhai`).
     pub script: Option<String>,
@@ -149,6 +149,19 @@ pub enum Colour {
 pub enum Output {
     Text,
     Json,
+}
+
+impl Args {
+    /// Refuses what stands before a command and would be left out: nobody may take a live run for a dry one.
+    pub fn checked(self) -> Result<Self, clap::Error> {
+        let run = &self.run;
+        let lost = self.script.is_some() || run.dry_run || run.fresh || run.resume;
+        if self.command.is_none() || !lost {
+            return Ok(self);
+        }
+        let text = "a script, `--dry-run`, `--fresh` and `--resume` do not go before a command: write `railrun run t01 --dry-run`";
+        Err(Args::command().error(clap::error::ErrorKind::ArgumentConflict, text))
+    }
 }
 
 /// The help, as clap shows it when nothing was asked for.

@@ -66,7 +66,7 @@ fn show(global: &Global, report: &engine::report::Report) {
         let line = serde_json::json!({"v": 1, "event": "failure", "code": report.code, "message": report.message, "help": report.help, "place": report.place});
         let _ = writeln!(std::io::stdout(), "{line}");
     } else {
-        let _ = writeln!(std::io::stderr(), "{}\n", report.rendered.trim_end());
+        let _ = writeln!(std::io::stderr(), "{}\n", crate::report::harmless(report.rendered.trim_end()));
     }
 }
 

@@ -4,7 +4,7 @@ use super::args::{Global, Output};
 use super::exit::Exit;
 use super::{check, run, setup};
 use crate::engine::{Script, Sources};
-use crate::report::{pad, shorten};
+use crate::report::{harmless, pad, shorten};
 use std::io::Write;
 use unicode_width::UnicodeWidthStr;
 
@@ -20,7 +20,7 @@ pub fn list(global: &Global) -> Exit {
     let lines = if global.output == Output::Json { scripts.iter().map(json).collect() } else { table(&scripts) };
     let mut out = std::io::stdout().lock();
     for line in lines {
-        if writeln!(out, "{line}").is_err() {
+        if writeln!(out, "{}", harmless(&line)).is_err() {
             break;
         }
     }

@@ -22,7 +22,7 @@ use clap::Parser;
 
 /// Runs the process's command line.
 pub fn main() -> Exit {
-    let args = match Args::try_parse() {
+    let args = match Args::try_parse().and_then(Args::checked) {
         Ok(args) => args,
         Err(error) => return exit::usage(&error),
     };

@@ -98,7 +98,7 @@ fn say_status(global: &Global, runner: &Runner, script: &Script) -> bool {
         lines.push(format!("       {}", why(name, verdict)));
     }
     for line in lines {
-        let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.redact(&line));
+        let _ = writeln!(std::io::stdout(), "{}", crate::report::harmless(&runner.host.redactor.redact(&line)));
     }
     done
 }

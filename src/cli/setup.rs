@@ -10,7 +10,7 @@ use crate::process::Process;
 use crate::report::{Json, Junit, Paint, Talk, Verbosity};
 use crate::script::Fault;
 use crate::secret::Redactor;
-use crate::settings::{FILE, Settings};
+use crate::settings::{FILE, Settings, SettingsError};
 use miette::Diagnostic;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +30,12 @@ pub fn root() -> PathBuf {
 }
 
 pub fn settings(global: &Global, root: &Path) -> Result<Settings, Fault> {
-    let text = std::fs::read_to_string(root.join(FILE)).unwrap_or_default();
+    let text = match std::fs::read_to_string(root.join(FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        // Whatever protects an environment stands in this file: it is never taken for empty.
+        Err(error) => return Err(SettingsError::Invalid { file: FILE.into(), reason: error.to_string() }.into()),
+    };
     let mut settings = Settings::parse(FILE, &text, global.env.as_deref(), &global.set)?;
     if let Some(kubeconfig) = &global.kubeconfig {
         settings.environment.kubeconfig = Some(kubeconfig.display().to_string());

@@ -135,7 +135,10 @@ pub(super) fn shared(scripts: &Sources) -> BTreeSet<String> {
 /// The scripts of the repository, in order of their names.
 pub fn all(scripts: &Sources) -> Vec<PathBuf> {
     let files = std::fs::read_dir(scripts.root().join("scripts")).into_iter().flatten().flatten().map(|file| file.path());
-    let mut found: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|extension| extension == "rhai")).collect();
+    // Editors leave locks and copies beside what they edit: `.#t02.rhai`.
+    let hidden = |path: &PathBuf| path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    let is_script = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rhai") && !hidden(path) && path.is_file();
+    let mut found: Vec<PathBuf> = files.filter(is_script).collect();
     found.sort();
     found
 }

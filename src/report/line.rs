@@ -92,6 +92,37 @@ impl Paint {
     }
 }
 
+/// A text that cannot command a terminal: of what programs, pods and scripts said only colours stay, other control
+/// characters are shown as what they are.
+pub fn harmless(text: &str) -> String {
+    let mut rest = text;
+    let mut safe = String::with_capacity(text.len());
+    while let Some(letter) = rest.chars().next() {
+        let colour = colour_at(rest);
+        let taken = if colour > 0 { colour } else { letter.len_utf8() };
+        match letter {
+            _ if colour > 0 => safe.push_str(&rest[..colour]),
+            '\n' | '\t' => safe.push(letter),
+            '\r' => {}
+            // They change the order in which a line is read.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => safe.extend(letter.escape_unicode()),
+            _ if letter.is_control() => safe.extend(letter.escape_unicode()),
+            _ => safe.push(letter),
+        }
+        rest = &rest[taken..];
+    }
+    safe
+}
+
+/// How long the colour is that a text begins with: `ESC [ 1 ; 31 m`.
+fn colour_at(text: &str) -> usize {
+    let Some(inner) = text.strip_prefix("\u{1b}[") else { return 0 };
+    match inner.find(|letter: char| !letter.is_ascii_digit() && letter != ';') {
+        Some(end) if inner[end..].starts_with('m') => end + 3,
+        _ => 0,
+    }
+}
+
 pub fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
@@ -121,6 +152,13 @@ mod tests {
         let line = PLAIN.line(Mark::No, &"a long name ".repeat(9), "", "0.1s");
         assert_eq!(line.width(), 60);
         assert!(line.contains('…'));
+    }
+
+    #[test]
+    fn a_text_cannot_command_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[2Jb\u{1b}]0;x\u{7}\r\n\tc"), "a\\u{1b}[2Jb\\u{1b}]0;x\\u{7}\n\tc");
+        assert_eq!(harmless("\u{1b}[1;31mred\u{1b}[0m \u{202e}"), "\u{1b}[1;31mred\u{1b}[0m \\u{202e}");
+        assert_eq!(harmless("日本語 ü"), "日本語 ü");
     }
 
     #[test]

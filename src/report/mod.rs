@@ -9,7 +9,7 @@ mod talk;
 
 pub use json::Json;
 pub use junit::Junit;
-pub use line::{Mark, Paint, pad, shorten};
+pub use line::{Mark, Paint, harmless, pad, shorten};
 
 /// A difference in full, as lines.
 pub fn shown(paint: Paint, diff: &crate::effect::Diff) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! What a person reads while a run goes on: lines on stderr, and on a terminal one live line with progress below them.
 
 use super::diff;
-use super::line::{Mark, Paint};
+use super::line::{Mark, Paint, harmless};
 use super::live::{self, Bar};
 use crate::duration::show;
 use crate::effect::{Diff, Mode};
@@ -44,7 +44,7 @@ impl Talk {
     }
 
     fn say(&self, state: &State, text: &str) {
-        let text = self.redactor.redact(text);
+        let text = harmless(&self.redactor.redact(text));
         let print = || {
             let _ = writeln!(std::io::stderr(), "{text}");
         };
@@ -88,7 +88,7 @@ impl Talk {
     fn progress(&self, state: &State, what: &str, position: u64, total: Option<u64>, unit: &'static str) {
         let figure = live::figure(position, total, unit);
         match &state.bar {
-            Some(bar) => bar.progress(position, total, &self.redactor.redact(&format!("{what}  {figure}"))),
+            Some(bar) => bar.progress(position, total, &harmless(&self.redactor.redact(&format!("{what}  {figure}")))),
             None if self.verbosity == Verbosity::Verbose && !self.live => self.say(state, &format!("      {what}: {figure}")),
             None => {}
         }
@@ -184,7 +184,7 @@ impl Listener for Talk {
             }
             Event::ChangeIntent { verb, target, .. } => {
                 if let Some(bar) = &state.bar {
-                    bar.say(&self.redactor.redact(&format!("{verb} {target}")));
+                    bar.say(&harmless(&self.redactor.redact(&format!("{verb} {target}"))));
                 }
             }
             Event::Progress { what, position, total, unit } => self.progress(state, what, *position, *total, unit),

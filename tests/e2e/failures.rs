@@ -117,7 +117,8 @@ fn with_much_to_copy(test: impl FnOnce()) {
 const COPYING: At = At("change-intent", "sql copy", "gitea");
 
 fn ctrl_c_during_the_copy() {
-    let (code, printed) = killed::run(&Repository::own(), COPYING, &Cut::Signal("-INT", Duration::from_secs(2))).expect("the copy begins");
+    let (code, printed) =
+        killed::run(&Repository::own(), T02, COPYING, &Cut::Signal("-INT", Duration::from_secs(2))).expect("the copy begins");
     assert_eq!(code, Some(130), "{printed}");
     assert!(printed.contains("stop Gitea writing"), "{printed}");
     nothing_is_broken("Ctrl-C during the copy");
@@ -129,8 +130,20 @@ fn the_target_dies_during_the_copy() {
             kubectl(&format!("-n platform delete pod postgresql-ha-postgresql-{member} --grace-period=0 --force --wait=false || true"));
         }
     };
-    let (code, printed) = killed::run(&Repository::own(), COPYING, &Cut::Do(&kill, Duration::from_secs(2))).expect("the copy begins");
+    let (code, printed) = killed::run(&Repository::own(), T02, COPYING, &Cut::Do(&kill, Duration::from_secs(2))).expect("the copy begins");
     assert_eq!(code, Some(1), "{printed}");
     nothing_is_broken("the target dies during the copy");
-    kubectl("-n platform wait pod -l app.kubernetes.io/component=postgresql --for=condition=Ready --timeout=240s");
+    kubectl("-n platform wait pod -l app.kubernetes.io/instance=postgresql-ha --for=condition=Ready --timeout=240s");
+}
+
+/// A failure between "Gitea is ready on the new database" and the point of no return: what users write from then on is
+/// there only, so nothing leads back, and the next run goes forward.
+pub fn users_who_may_have_written_are_not_left_behind() {
+    let broken = Repository::copy();
+    broken.edit(T02, "            gitea::start();\n        },", "            gitea::start();\n            throw \"too late\";\n        },");
+    let ran = broken.railrun(&[T02]).exits(1).says("too late").says("NOT undone: point Gitea at it");
+    assert!(flat(&ran.stderr).contains("the same command goes forward"), "{}", ran.stderr);
+    assert!(login_works(), "nobody can log in");
+    assert!(database_host().starts_with("postgresql-ha-pgpool.platform"), "{}", database_host());
+    assert!(git_status(&checkout("railiance-cluster")).contains("gitea-values"), "its values were put back under it");
 }

@@ -3,13 +3,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests send signals with `kill`")]
 
-use super::platform::{Repository, keep};
+use super::platform::{Repository, checkout, keep, kubectl};
+use crate::support::boundary;
+use crate::support::sandbox::shell;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-const T02: &str = "scripts/t02-gitea-migrate.rhai";
+pub const T02: &str = "scripts/t02-gitea-migrate.rhai";
 
 /// An event of the stream, by its name, its verb and its target.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +23,10 @@ pub enum Cut<'c> {
     Do(&'c dyn Fn(), Duration),
 }
 
-/// Runs T02 and cuts it at an event; the exit code (none for a death by signal) and what was printed. `None` where the
+/// Runs a script and cuts it at an event; the exit code (none for a death by signal) and what was printed. `None` where the
 /// run ended before the event came.
-pub fn run(repository: &Repository, at: At, cut: &Cut) -> Option<(Option<i32>, String)> {
-    let mut child = repository.start(&[T02]);
+pub fn run(repository: &Repository, script: &str, at: At, cut: &Cut) -> Option<(Option<i32>, String)> {
+    let mut child = repository.start(&[script]);
     let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
     let mut printed = String::new();
     let met = lines.by_ref().map_while(Result::ok).any(|line| {
@@ -40,7 +42,7 @@ pub fn run(repository: &Repository, at: At, cut: &Cut) -> Option<(Option<i32>, S
     printed.extend(lines.map_while(Result::ok).map(|line| line + "\n"));
     child.stderr.take().expect("stderr").read_to_string(&mut printed).expect("stderr");
     let status = child.wait().expect("railrun ends");
-    keep(&format!("$ railrun {T02} --output json, cut at {} {} {}\n{printed}", at.0, at.1, at.2));
+    keep(&format!("$ railrun {script} --output json, cut at {} {} {}\n{printed}", at.0, at.1, at.2));
     met.then_some((status.code(), printed))
 }
 
@@ -68,10 +70,39 @@ pub fn five_times_and_ends_well() {
         At("change-intent", "kube scale", "gitea/deployment/gitea"),
         At("change-intent", "sql copy", "gitea"),
         At("change-done", "sql copy", "gitea"),
-        At("change-intent", "helm upgrade", "gitea/gitea"),
+        At("change-intent", "evidence record", "certificate"),
     ];
     for at in places {
-        let (code, printed) = run(&repository, at, &Cut::Signal("-KILL", soon)).unwrap_or_else(|| panic!("{at:?} was never met"));
+        let (code, printed) = run(&repository, T02, at, &Cut::Signal("-KILL", soon)).unwrap_or_else(|| panic!("{at:?} was never met"));
         assert_eq!(code, None, "{printed}");
+    }
+}
+
+/// Ten runs of a script killed at random times, then a chain killed at every intent and every outcome: the last run ends
+/// well, no lock is left, and no commit was made twice.
+pub fn anywhere(script: &str) {
+    let repository = Repository::own();
+    let args = [script, "--set", "lock.lasts=3s"];
+    for _ in 0..10 {
+        let mut child = repository.start(&args);
+        let random = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").subsec_micros();
+        std::thread::sleep(Duration::from_millis(500 + u64::from(random % 5500)));
+        child.kill().expect("killed");
+        child.wait().expect("it ends");
+    }
+    let mut met = Vec::new();
+    while boundary::killed_at_next(repository.start(&args), &mut met) {
+        assert!(met.len() < 120, "no end of boundaries: {met:#?}");
+    }
+    keep(&format!("{script}: killed 10 times at random, then at {} boundaries:\n  {}\n", met.len(), met.join("\n  ")));
+    let leases = kubectl("get leases -A -o name");
+    assert!(!leases.contains("railrun-"), "a lock is left: {leases}");
+    for name in ["railiance-platform", "railiance-cluster", "railiance-apps"] {
+        let log = shell(&format!("git -C {} log --format=%s", checkout(name).display()));
+        let mut messages: Vec<&str> = log.lines().collect();
+        let all = messages.len();
+        messages.sort_unstable();
+        messages.dedup();
+        assert_eq!(messages.len(), all, "{name} has a commit twice:\n{log}");
     }
 }

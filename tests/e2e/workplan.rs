@@ -2,10 +2,11 @@
 //! hand. It moves Gitea to another namespace, so it comes after `main_job`.
 
 use super::injected;
+use super::killed::{self, At, Cut};
 use super::logs::Mark;
-use super::platform::{Repository, checkout, facts, git_status, keep, kubectl, password};
+use super::platform::{Repository, checkout, facts, git_status, keep, kubectl, password, sql};
 use crate::support::sandbox::{self, shell};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const ALL: &[&str] = &["run", "t01", "t02", "t06", "t03", "t05"];
 const CHECKOUTS: [&str; 3] = ["railiance-platform", "railiance-cluster", "railiance-apps"];
@@ -52,10 +53,12 @@ fn the_workplan_runs_to_its_end_in_one_command() {
     a_gitops_controller_is_named_and_refused(&repository);
     if sandbox::variable("RAILRUN_LONG").is_some() {
         injected::after_every_step(&["t06-valkey"]);
+        killed::anywhere("scripts/t06-valkey.rhai");
         values_may_move_without_the_release(&repository);
         injected::after_every_step(&["t03-gitea-relocate", "t05-backup-relocate"]);
         assert_eq!(facts(), before, "what users have is not what it was after failures");
     }
+    killed_in_the_middle_of_helm(&repository);
     repository.railrun(ALL).exits(0).says("T06 is done").says("T03 is done").says("T05 is done");
     assert_eq!(facts(), before, "what users have is not what it was");
     assert!(session.is_known(), "whoever was signed in is signed out");
@@ -76,6 +79,13 @@ fn the_workplan_runs_to_its_end_in_one_command() {
     repository.railrun(&["scripts/boundary.rhai"]).exits(0);
     status_tells_what_was_undone(&repository);
     every_target_works();
+}
+
+/// helm runs on when railrun is killed; the same command finds out what became of it.
+fn killed_in_the_middle_of_helm(repository: &Repository) {
+    let at = At("change-intent", "helm upgrade", "gitea/gitea");
+    let cut = killed::run(repository, "scripts/t06-valkey.rhai", at, &Cut::Signal("-KILL", Duration::from_millis(300)));
+    assert!(sandbox::variable("RAILRUN_LONG").is_some() || cut.is_some(), "T06 upgraded nothing");
 }
 
 /// A controller that prunes would delete what moves away from it.
@@ -116,6 +126,19 @@ fn status_tells_what_was_undone(repository: &Repository) {
         );
     };
     let git = format!("git -C {}", cluster.display());
+    let platform = checkout("railiance-platform");
+    let values = platform.join("helm/valkey-values.sops.yaml");
+    broken(
+        &format!("sops set {} '[\"primary\"][\"terminationGracePeriodSeconds\"]' 40", values.display()),
+        &format!("git -C {} checkout -q helm", platform.display()),
+        "T06",
+        "the release matches its values",
+    );
+    let role = |mark: &str| sql("platform", "postgresql-ha-postgresql", "postgres", &format!("alter role gitea {mark}"));
+    role("nologin");
+    let status = repository.railrun(&["status"]).exits(1);
+    role("login");
+    assert!(status.stdout.contains("its user may log in there"), "{}", status.stdout);
     broken(&format!("rm {}/helm/MOVED.md", cluster.display()), &format!("{git} checkout -q helm/MOVED.md"), "T03", "tombstone");
     let kube = "kubectl --kubeconfig \"$RAILRUN_SANDBOX_ADMIN_KUBECONFIG\" -n platform";
     broken(

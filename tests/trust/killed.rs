@@ -2,9 +2,7 @@
 //! each gone on with by the same command.
 
 use super::cluster::{exists, kubectl, locked, put, remove, test};
-use crate::support::{Test, sandbox, schema};
-use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use crate::support::{boundary, sandbox};
 
 const NAMES: [&str; 3] = ["kill-a", "kill-b", "kill-c"];
 
@@ -16,25 +14,6 @@ fn script() -> String {
     )
 }
 
-/// Runs it, and kills it at the first boundary of a change that is not among those that were met before.
-fn killed_at_next_boundary(test: &Test, met: &mut Vec<String>) -> bool {
-    let mut child = test.start_reading();
-    let stdout = child.stdout.take().expect("stdout");
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-        schema::check(&line);
-        let event: Value = serde_json::from_str(&line).unwrap_or_default();
-        let boundary = format!("{} {}", event["event"].as_str().unwrap_or_default(), event["target"].as_str().unwrap_or_default());
-        if boundary.starts_with("change-") && !boundary.starts_with("change-unchanged") && !met.contains(&boundary) {
-            child.kill().expect("killed");
-            let _ = child.wait();
-            met.push(boundary);
-            return true;
-        }
-    }
-    assert!(child.wait().expect("it ends").success(), "a run that was not killed fails");
-    false
-}
-
 #[test]
 fn killed_at_every_intent_and_every_outcome_it_ends_as_if_nothing_had_happened() {
     if !sandbox::is_up() {
@@ -43,7 +22,7 @@ fn killed_at_every_intent_and_every_outcome_it_ends_as_if_nothing_had_happened()
     remove(&NAMES);
     let test = test("killed", "").script(&script());
     let mut met = Vec::new();
-    while killed_at_next_boundary(&test, &mut met) {
+    while boundary::killed_at_next(test.start_reading(), &mut met) {
         assert!(met.len() <= 6, "more boundaries than an intent and an outcome each: {met:?}");
     }
     assert!(met.len() >= 3, "only {met:?}");
