@@ -115,7 +115,7 @@ fn status_tells_what_was_undone(repository: &Repository) {
             .stdout
             .lines()
             .chain(status.stderr.lines())
-            .find(|line| line.contains(task) && !line.contains("done"))
+            .find(|line| line.contains(task) && line.contains("not done"))
             .map(str::to_owned);
         shell(mend);
         assert!(
