@@ -2,6 +2,7 @@
 //! nothing is evaluated: the rules read the syntax trees and the engine's own metadata.
 
 mod copies;
+mod counters;
 mod declare;
 mod facts;
 mod habits;

@@ -1,6 +1,7 @@
 //! From a syntax tree to [`Facts`]: every function once, every closure where it is written, with the variables that
 //! are in scope there. (`AST::walk` knows no scopes, goes in random order and skips `break <expr>`.)
 
+use super::counters;
 use super::facts::{Access, Binding, Call, Closure, Facts, Handed, Kind, Mention, Node, Site, Use, namespace};
 use super::tree::Function;
 use crate::script::value::nearest;
@@ -84,7 +85,10 @@ impl<'a> Walker<'a> {
             }
             Stmt::While(flow, _) | Stmt::Do(flow, ..) => {
                 self.taken(&flow.expr);
+                let before = self.scope.clone();
+                counters::mark(&mut self.scope, flow.body.statements());
                 self.dropped(flow.body.statements());
+                self.scope = before;
             }
             Stmt::For(parts, _) => {
                 let (variable, counter, flow) = &**parts;

@@ -120,6 +120,13 @@ pub const IN_STEPS: &[(&str, &str, &str, &str, &str)] = &[
         "give each a name of its own: a run that goes on later finds them by it",
     ),
     (
+        "let n = 0; while n < 2 { task.step(`a${n}`, || note(n)); n += 1; }",
+        "check::captured_loop_variable",
+        "2:45",
+        "the closure would see only the last `n` of the loop",
+        "`task.each(list, |task, n| …)` declares for each item",
+    ),
+    (
         "for x in [1, 2] { task.step(`a${x}`, || note(x)); }",
         "check::captured_loop_variable",
         "2:38",
