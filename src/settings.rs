@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub const FILE: &str = "railrun.yaml";
 
@@ -107,7 +108,8 @@ impl Settings {
         let mut values = Value::Mapping(parsed.settings);
         overlay(&mut values, Value::Mapping(chosen.settings.clone()));
         for set in sets {
-            let (key, value) = set.split_once('=').ok_or_else(|| SettingsError::BadSet { text: set.clone() })?;
+            let named = set.split_once('=').filter(|(key, _)| key.split('.').all(|part| !part.is_empty()));
+            let (key, value) = named.ok_or_else(|| SettingsError::BadSet { text: set.clone() })?;
             let value = serde_yaml::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
             overlay(&mut values, nested(key, value));
         }
@@ -143,6 +145,15 @@ impl Settings {
         let mut texts = Vec::new();
         collect(&self.values, &mut texts);
         texts.iter().map(|text| text.split('#').next().unwrap_or(text).trim_start_matches("sops:").to_owned()).collect()
+    }
+
+    /// A time such as `15s`, where there is one.
+    pub fn time(&self, key: &str) -> Result<Option<Duration>, SettingsError> {
+        if self.find(key).is_none() {
+            return Ok(None);
+        }
+        let wrong = |reason: String| SettingsError::Invalid { file: self.file.clone(), reason: format!("`{key}`: {reason}") };
+        crate::duration::parse(&self.text(key)?).map(Some).map_err(wrong)
     }
 
     pub fn list(&self, key: &str) -> Result<Vec<String>, SettingsError> {
@@ -229,6 +240,18 @@ mod tests {
         let error = settings.get("gitea.ulr").unwrap_err();
         assert_eq!(error.to_string(), "`railrun.yaml` has no setting `gitea.ulr` for environment `lab`");
         assert_eq!(Diagnostic::help(&error).unwrap().to_string(), "did you mean `gitea.url`?");
+    }
+
+    #[test]
+    fn a_set_without_a_whole_key_and_a_time_that_is_none_are_refused() {
+        for set in ["=x", "a..b=1", ".a=1", "a.=1", "a"] {
+            let error = Settings::parse("railrun.yaml", TEXT, None, &[set.into()]).unwrap_err();
+            assert!(matches!(error, SettingsError::BadSet { .. }), "{set}: {error}");
+        }
+        let settings = Settings::parse("railrun.yaml", TEXT, None, &["lock.lasts=3s".into(), "lock.other=soon".into()]).unwrap();
+        assert_eq!(settings.time("lock.lasts").unwrap(), Some(Duration::from_secs(3)));
+        assert_eq!(settings.time("lock.absent").unwrap(), None);
+        assert!(settings.time("lock.other").unwrap_err().to_string().contains("`lock.other`"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What the command line answers: exit codes, lists, errors in arguments.
 
-#![expect(clippy::disallowed_methods, reason = "a test writes a file that is not text")]
+#![expect(clippy::disallowed_methods, reason = "tests run programs and write a file that is not text")]
 
 use crate::support::Test;
+use std::process::Command;
 
 #[test]
 fn without_arguments_it_shows_its_help_and_exits_2() {
@@ -48,6 +49,44 @@ fn settings_that_cannot_be_read_are_not_taken_for_none() {
 fn what_an_editor_leaves_beside_a_script_is_no_script() {
     let test = Test::new().file("scripts/t7.rhai", "fn steps(task) {}").file("scripts/.#t7.rhai", "").file("scripts/dir.rhai/x", "");
     test.run_with(&["list"]).success().prints("t7.rhai");
+}
+
+#[test]
+fn a_script_that_cannot_be_read_stops_only_what_is_about_it() {
+    let test = Test::new().file(
+        "scripts/t7.rhai",
+        "const TASK = #{ id: \"T7\", title: \"Whole\" };\nfn steps(task) { task.step(\"one\", || note(\"ran\")); }\n",
+    );
+    let test = test.file("scripts/t8.rhai", "const TASK = #{ id: \"T8\", title: \"Half");
+    test.run_with(&["run", "t7"]).success().says("ran");
+    test.run_with(&["list"]).exits(2).prints("T7  Whole").says("scripts/t8.rhai");
+    test.run_with(&["check"]).exits(2).says("scripts/t8.rhai");
+    test.run_with(&["run", "t8"]).exits(2).says("scripts/t8.rhai").does_not_say("did you mean");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_said_before_anything_runs() {
+    let test = Test::new().script("fn steps(task) { task.step(\"one\", || note(\"ran\")); }\n");
+    test.run_with(&["scripts/it.rhai", "--junit", "none/such.xml"]).exits(1).says("junit::failed").does_not_say("· ran");
+    test.run_with(&["scripts/it.rhai", "--set", "lock.lasts=soon"]).exits(2).says("`lock.lasts`").does_not_say("· ran");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+    let railrun = env!("CARGO_BIN_EXE_railrun");
+    for command in ["completions bash", "docs --markdown", "list"] {
+        let shell = |text: String| Command::new("bash").args(["-c", &text]).output().expect("bash");
+        let ended = shell(format!("set -o pipefail; {railrun} {command} | true"));
+        assert!(ended.status.success() && ended.stderr.is_empty(), "{command}: {ended:?}");
+        let ended = shell(format!("{railrun} {command} >/dev/full"));
+        assert_eq!(ended.status.code(), Some(1), "{command}: {ended:?}");
+    }
+}
+
+#[test]
+fn doctor_answers_in_json_where_it_is_asked_to() {
+    let ran = Test::new().run_with(&["doctor", "--output", "json"]);
+    assert!(ran.stdout.lines().count() >= 4 && ran.stdout.lines().all(|line| line.starts_with('{')), "{}", ran.stdout);
 }
 
 #[test]

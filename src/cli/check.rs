@@ -1,8 +1,9 @@
 //! `railrun check`, and the same check before every run; also how a failure outside a run is shown.
 
 use super::args::{Global, Output};
+use super::choose::Found;
 use super::exit::Exit;
-use super::{run, setup};
+use super::setup;
 use crate::effect::Mode;
 use crate::engine::{self, Finding, Script, Sources};
 use crate::files::Files;
@@ -13,22 +14,20 @@ use std::path::PathBuf;
 
 pub fn check(global: &Global, paths: &[PathBuf]) -> Exit {
     let sources = Sources::new(setup::root());
-    let loaded = if paths.is_empty() { run::tasks(&sources) } else { paths.iter().map(|path| engine::load(&sources, path)).collect() };
-    let scripts = match loaded {
-        Ok(scripts) => scripts,
-        Err(fault) => {
-            fail(global, &sources, &fault);
-            return Exit::Usage;
-        }
-    };
-    if !passes(global, &sources, &scripts) {
+    let found = if paths.is_empty() { Found::in_folder(&sources) } else { Found::of(&sources, paths) };
+    let broken = found.say_broken(global, &sources);
+    let passes = passes(global, &sources, &found.scripts);
+    if let Some(exit) = broken {
+        return exit;
+    }
+    if !passes {
         return Exit::Usage;
     }
     for finding in values(global) {
         say(global, &finding);
     }
     if global.output == Output::Text && !global.quiet {
-        let _ = writeln!(std::io::stderr(), "{} scripts checked: nothing found", scripts.len());
+        let _ = writeln!(std::io::stderr(), "{} scripts checked: nothing found", found.scripts.len());
     }
     Exit::Done
 }

@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::exit::Exit;
+use super::out;
 use crate::engine;
 use clap::CommandFactory;
 use std::io::Write;
@@ -9,10 +10,7 @@ use std::io::Write;
 pub fn docs(verb: Option<&str>, markdown: bool) -> Exit {
     let text = if markdown { Ok(engine::docs::reference()) } else { engine::docs::text(verb) };
     match text {
-        Ok(text) => {
-            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-            Exit::Done
-        }
+        Ok(text) => out::print(format!("{}\n", text.trim_end()).as_bytes()),
         Err(fault) => {
             let _ = writeln!(
                 std::io::stderr(),
@@ -26,6 +24,7 @@ pub fn docs(verb: Option<&str>, markdown: bool) -> Exit {
 }
 
 pub fn completions(shell: clap_complete::Shell) -> Exit {
-    clap_complete::generate(shell, &mut Args::command(), "railrun", &mut std::io::stdout());
-    Exit::Done
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "railrun", &mut script);
+    out::print(&script)
 }

@@ -1,6 +1,6 @@
 //! `railrun doctor`: which programs and connections are found, which version, and what each is needed for.
 
-use super::args::Global;
+use super::args::{self, Global};
 use super::exit::Exit;
 use super::{check, setup};
 use crate::effect::Mode;
@@ -39,6 +39,15 @@ pub fn doctor(global: &Global) -> Exit {
 }
 
 fn say(global: &Global, host: &SharedHost, what: &str, purpose: &str, found: &Result<String, String>) {
+    if global.output == args::Output::Json {
+        let (text, found) = match found {
+            Ok(text) => (text, true),
+            Err(text) => (text, false),
+        };
+        let line = serde_json::json!({"what": what, "for": purpose, "found": found, "said": text.trim()}).to_string();
+        let _ = writeln!(std::io::stdout(), "{}", host.redactor.redact(&line));
+        return;
+    }
     let paint = setup::paint_stdout(global);
     let (mark, text) = match found {
         Ok(text) => (Mark::Yes, text),

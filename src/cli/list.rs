@@ -1,11 +1,11 @@
 //! `railrun list`: the tasks, read from their headers; nothing is evaluated, no cluster is asked.
 
 use super::args::{Global, Output};
+use super::choose::Found;
 use super::exit::Exit;
-use super::{check, run, setup};
+use super::{out, setup};
 use crate::engine::{Script, Sources};
 use crate::report::{harmless, pad, shorten};
-use std::io::Write;
 use unicode_width::UnicodeWidthStr;
 
 /// The longest title that is shown whole.
@@ -13,18 +13,10 @@ const TITLE: usize = 48;
 
 pub fn list(global: &Global) -> Exit {
     let sources = Sources::new(setup::root());
-    let scripts = match run::tasks(&sources) {
-        Ok(scripts) => scripts,
-        Err(fault) => return check::fail(global, &sources, &fault),
-    };
-    let lines = if global.output == Output::Json { scripts.iter().map(json).collect() } else { table(&scripts) };
-    let mut out = std::io::stdout().lock();
-    for line in lines {
-        if writeln!(out, "{}", harmless(&line)).is_err() {
-            break;
-        }
-    }
-    Exit::Done
+    let found = Found::in_folder(&sources);
+    let lines = if global.output == Output::Json { found.scripts.iter().map(json).collect() } else { table(&found.scripts) };
+    let printed = out::print(lines.iter().fold(String::new(), |all, line| all + harmless(line).as_str() + "\n").as_bytes());
+    found.say_broken(global, &sources).unwrap_or(printed)
 }
 
 /// Id, what it is about, and the file, in columns.

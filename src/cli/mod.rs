@@ -2,12 +2,14 @@
 
 mod args;
 mod check;
+mod choose;
 mod docs;
 mod doctor;
 mod environment;
 mod exit;
 mod history;
 mod list;
+mod out;
 mod plan;
 mod resume;
 mod rights;

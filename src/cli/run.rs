@@ -1,8 +1,9 @@
 //! `railrun SCRIPT`, `railrun run` and `railrun status`: find the scripts, check them, hand them to the task floor.
 
 use super::args::{Global, Output, RunArgs};
+use super::choose::Found;
 use super::exit::Exit;
-use super::{check, resume, rights, setup};
+use super::{check, choose, resume, rights, setup};
 use crate::effect::Mode;
 use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
@@ -14,23 +15,12 @@ use crate::task::{self, Failed, Runner, id_of};
 use miette::Diagnostic;
 use std::io::{BufRead, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 
 /// A run gets a stack of its own: deep scripts must not overflow the main thread's.
 const STACK: usize = 64 << 20;
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 enum RunError {
-    #[error("no task or script is called `{name}`")]
-    #[diagnostic(code(task::not_found))]
-    Unknown {
-        name: String,
-        #[help]
-        help: String,
-    },
-    #[error("`{name}` is meant by several tasks: {found}")]
-    #[diagnostic(code(task::ambiguous), help("name the script's file"))]
-    Ambiguous { name: String, found: String },
     #[error("the environment `{environment}` is protected")]
     #[diagnostic(code(environment::protected), help("look at `--dry-run` first, then answer yes at the prompt or pass `--yes`"))]
     Protected { environment: String },
@@ -59,23 +49,26 @@ pub fn status(global: &Global) -> Exit {
     on_own_stack(|| {
         let root = setup::root();
         let sources = Sources::new(root.clone());
-        let all =
-            match tasks(&sources).and_then(|all| Ok((all, setup::host(&Global { quiet: true, ..global.clone() }, root, Mode::DryRun)?))) {
-                Ok(found) => found,
-                Err(fault) => return check::fail(global, &sources, &fault),
-            };
-        let (tasks, host) = all;
+        let host = match setup::host(&Global { quiet: true, ..global.clone() }, root, Mode::DryRun) {
+            Ok(host) => host,
+            Err(fault) => return check::fail(global, &sources, &fault),
+        };
+        let found = Found::in_folder(&sources);
         // Every task asks the cluster: that there is none is said once.
         if let Err(error) = host.cluster() {
             return check::fail(global, &sources, &error.into());
         }
         let engine = engine(&host, &sources);
-        let runner = Runner { host: &host, engine: &engine, tasks: &tasks, ahead: None };
+        let runner = Runner { host: &host, engine: &engine, tasks: &found.scripts, ahead: None };
         let mut all_done = true;
-        for script in tasks.iter().filter(|script| script.task.is_some()) {
+        for script in found.scripts.iter().filter(|script| script.task.is_some()) {
             all_done &= say_status(global, &runner, script);
         }
-        if all_done { Exit::Done } else { Exit::Failed }
+        match found.say_broken(global, &sources) {
+            Some(exit) => exit,
+            None if all_done => Exit::Done,
+            None => Exit::Failed,
+        }
     })
 }
 
@@ -130,10 +123,11 @@ pub(super) fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs, a
     let root = setup::root();
     let sources = Sources::new(root.clone());
     let stop = |fault: Fault| check::fail(global, &sources, &fault);
-    let all = tasks(&sources).map_err(stop)?;
-    let chosen = names.iter().map(|name| find(&sources, &all, name)).collect::<Result<Vec<_>, _>>().map_err(stop)?;
-    let chosen = ordered(chosen).map_err(stop)?;
-    if !check::passes(global, &sources, &with_needed(&chosen, &all)) {
+    let found = Found::in_folder(&sources);
+    let chosen = names.iter().map(|name| found.find(&sources, name)).collect::<Result<Vec<_>, _>>().map_err(stop)?;
+    let chosen = choose::ordered(chosen).map_err(stop)?;
+    let checked = found.with_needed(&chosen).map_err(stop)?;
+    if !check::passes(global, &sources, &checked) {
         return Err(Exit::Usage);
     }
     let mode = if run.dry_run { Mode::DryRun } else { Mode::Live };
@@ -148,7 +142,7 @@ pub(super) fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs, a
             Exit::Refused
         })?;
     }
-    Ok(Ready { global, sources, host, chosen, tasks: all, run: run.clone() })
+    Ok(Ready { global, sources, host, chosen, tasks: found.scripts, run: run.clone() })
 }
 
 impl Ready<'_> {
@@ -216,7 +210,8 @@ pub(super) fn explain(global: &Global, sources: &Sources, host: &SharedHost, scr
 pub(super) fn where_things_stand(walk: &task::Walk) -> String {
     let mut lines = Vec::new();
     if let Some(why) = &walk.committed {
-        lines.push(format!("  stands: nothing was undone, because {why}; running the same command again goes forward"));
+        let what = if walk.undone.is_empty() { "nothing was undone" } else { "what was done before the point of no return" };
+        lines.push(format!("  stands: {what}, because {why}; running the same command again goes forward"));
     }
     if !walk.undone.is_empty() {
         lines.push(format!("  undone: {}", walk.undone.join(", ")));
@@ -232,58 +227,6 @@ pub(super) fn engine(host: &SharedHost, sources: &Sources) -> rhai::Engine {
     let mut engine = engine::profile::engine(Some(host), sources);
     task::register(&mut engine);
     engine
-}
-
-/// Every script of the repository's `scripts/`: the tasks by their ids, then the others by their names.
-pub fn tasks(sources: &Sources) -> Result<Vec<Script>, Fault> {
-    let mut all: Vec<Script> = engine::all(sources).iter().map(|path| engine::load(sources, path)).collect::<Result<_, _>>()?;
-    all.sort_by_cached_key(|script| (script.task.is_none(), id_of(script)));
-    Ok(all)
-}
-
-pub(super) fn find(sources: &Sources, all: &[Script], name: &str) -> Result<Script, Fault> {
-    if Path::new(name).extension().is_some_and(|extension| extension == "rhai") || name.contains('/') {
-        return engine::load(sources, &PathBuf::from(name));
-    }
-    let meant = |script: &&Script| {
-        let stem = script.path.file_stem().unwrap_or_default().to_string_lossy();
-        id_of(script).eq_ignore_ascii_case(name) || stem.eq_ignore_ascii_case(name)
-    };
-    let found: Vec<&Script> = all.iter().filter(meant).collect();
-    match found[..] {
-        [script] => Ok(script.clone()),
-        [] => {
-            let ids: Vec<String> = all.iter().map(id_of).collect();
-            let near = crate::script::value::nearest(&name.to_uppercase(), ids.iter().map(String::as_str));
-            let help = near.map_or_else(|| "`railrun list` shows the tasks".to_owned(), |near| format!("did you mean `{near}`?"));
-            Err(RunError::Unknown { name: name.to_owned(), help }.into())
-        }
-        _ => Err(RunError::Ambiguous {
-            name: name.to_owned(),
-            found: found.iter().map(|script| script.name.clone()).collect::<Vec<_>>().join(", "),
-        }
-        .into()),
-    }
-}
-
-fn ordered(chosen: Vec<Script>) -> Result<Vec<Script>, Fault> {
-    let ids: Vec<String> = chosen.iter().map(id_of).collect();
-    let before = |script: &Script| script.task.iter().flat_map(|task| task.needs.iter().chain(&task.after)).cloned().collect::<Vec<_>>();
-    let waits: Vec<Vec<String>> = chosen.iter().map(before).collect();
-    let nodes: Vec<_> = ids.iter().zip(&waits).map(|(id, waits)| (id.as_str(), waits.iter().map(String::as_str).collect())).collect();
-    let order = task::in_order(&nodes)?;
-    Ok(order.into_iter().map(|index| chosen[index].clone()).collect())
-}
-
-/// The chosen scripts, and those whose `done_when` they will ask.
-fn with_needed(chosen: &[Script], all: &[Script]) -> Vec<Script> {
-    let mut scripts = chosen.to_vec();
-    let needed = chosen.iter().filter_map(|script| script.task.as_ref()).flat_map(|task| &task.needs);
-    for id in needed {
-        let missing = !scripts.iter().any(|script| id_of(script) == *id);
-        scripts.extend(all.iter().filter(|script| missing && id_of(script) == *id).cloned());
-    }
-    scripts
 }
 
 /// Asks before changing a protected environment, showing where and what.

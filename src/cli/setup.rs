@@ -18,6 +18,9 @@ use std::time::Duration;
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 pub enum SetupError {
+    #[error("cannot write the JUnit file `{}`: {reason}", path.display())]
+    #[diagnostic(code(junit::failed), help("name a file in a folder that exists, and that this user may write"))]
+    Junit { path: PathBuf, reason: String },
     #[error("cannot start: {0}")]
     #[diagnostic(code(railrun::start))]
     Start(String),
@@ -37,6 +40,7 @@ pub fn settings(global: &Global, root: &Path) -> Result<Settings, Fault> {
         Err(error) => return Err(SettingsError::Invalid { file: FILE.into(), reason: error.to_string() }.into()),
     };
     let mut settings = Settings::parse(FILE, &text, global.env.as_deref(), &global.set)?;
+    settings.time("lock.lasts")?;
     if let Some(kubeconfig) = &global.kubeconfig {
         settings.environment.kubeconfig = Some(kubeconfig.display().to_string());
     }
@@ -72,13 +76,19 @@ fn host_for(settings: Settings, global: &Global, root: PathBuf, mode: Mode, also
     // The journal hears first: what it has not written down, nobody is told.
     let journal = (mode == Mode::Live).then(|| journal(&settings, &root, &redactor)).transpose()?;
     let writes = journal.clone().map(|journal| Box::new(journal) as Box<dyn Listener>);
-    let junit = global.junit.clone().map(|path| Box::new(Junit::new(path, redactor.clone())) as Box<dyn Listener>);
+    let junit = global.junit.as_ref().map(|path| junit(path, &redactor)).transpose()?;
     let events = Events::new(writes.into_iter().chain(also).chain([listener(global, redactor.clone())]).chain(junit).collect());
     let host = made(settings, root, mode, events, redactor)?;
     if let Some(journal) = journal {
         let _ = host.journal.set(journal);
     }
     Ok(host)
+}
+
+fn junit(path: &Path, redactor: &Redactor) -> Result<Box<dyn Listener>, SetupError> {
+    let junit = Junit::new(path.to_owned(), redactor.clone());
+    let unwritten = |error: std::io::Error| SetupError::Junit { path: path.to_owned(), reason: error.to_string() };
+    junit.map(|junit| Box::new(junit) as Box<dyn Listener>).map_err(unwritten)
 }
 
 fn made(settings: Settings, root: PathBuf, mode: Mode, events: Events, redactor: Redactor) -> Result<SharedHost, Fault> {

@@ -4,7 +4,7 @@ use super::args::Global;
 use super::exit::Exit;
 use super::{check, resume, run, setup};
 use crate::effect::Mode;
-use crate::engine::{Script, Sources};
+use crate::engine::{self, Script, Sources};
 use crate::host::SharedHost;
 use crate::journal::Story;
 use crate::script::Fault;
@@ -76,7 +76,7 @@ fn prepare(
         let environment = host.settings.environment_name.clone();
         return Err(UndoError::OtherCluster { run: story.name(), there: shown(&story.cluster_uid), here: shown(&here), environment }.into());
     }
-    let script = run::find(sources, &[], &host.files.root().join(&story.script).display().to_string())?;
+    let script = engine::load(sources, &host.files.root().join(&story.script))?;
     if story.source != script.fingerprint && !although_changed {
         return Err(resume::Changed { run: story.name() }.into());
     }

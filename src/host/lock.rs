@@ -27,7 +27,7 @@ impl Host {
     /// Where this environment's lock lies and what this run would write into it.
     pub fn lock_wanted(&self) -> Wanted {
         let text = |key: &str| self.settings.text(key).ok();
-        let lasts = text("lock.lasts").and_then(|text| crate::duration::parse(&text).ok());
+        let lasts = self.settings.time("lock.lasts").ok().flatten(); // what it says was looked at when it was read
         let safe = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
         Wanted {
             namespace: text("lock.namespace").unwrap_or_else(|| "default".into()),

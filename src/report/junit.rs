@@ -38,8 +38,10 @@ enum Outcome {
 }
 
 impl Junit {
-    pub fn new(path: PathBuf, redactor: Redactor) -> Self {
-        Self { path, redactor, suites: Mutex::default() }
+    /// Fails where the file cannot be written: a run whose record is lost should not begin.
+    pub fn new(path: PathBuf, redactor: Redactor) -> std::io::Result<Self> {
+        OpenOptions::new().append(true).create(true).open(&path)?;
+        Ok(Self { path, redactor, suites: Mutex::default() })
     }
 
     fn text(&self, suites: &[Suite]) -> String {

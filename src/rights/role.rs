@@ -80,7 +80,10 @@ fn binding(cluster: bool, namespaces: &[&str]) -> String {
     let all = cluster.then(|| format!("#   kubectl create clusterrolebinding {NAME} --clusterrole={NAME} {subject}"));
     let each = namespaces.iter().map(|namespace| format!("#   kubectl create rolebinding {NAME} -n {namespace} --role={NAME} {subject}"));
     let lines: Vec<String> = all.into_iter().chain(each).collect();
-    format!("# Bind them to whoever runs railrun (or with --user=NAME):\n{}\n", lines.join("\n"))
+    format!(
+        "# Bind them to whoever runs railrun (or with --user=NAME). A namespace that is not there yet comes first.\n{}\n",
+        lines.join("\n")
+    )
 }
 
 #[cfg(test)]
@@ -131,7 +134,7 @@ rules:
   verbs:
   - get
   - patch
-# Bind them to whoever runs railrun (or with --user=NAME):
+# Bind them to whoever runs railrun (or with --user=NAME). A namespace that is not there yet comes first.
 #   kubectl create clusterrolebinding railrun --clusterrole=railrun --serviceaccount=NAMESPACE:railrun
 #   kubectl create rolebinding railrun -n a --role=railrun --serviceaccount=NAMESPACE:railrun
 ";

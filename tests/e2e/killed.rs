@@ -3,9 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests send signals with `kill`")]
 
-use super::platform::{Repository, checkout, keep, kubectl};
-use crate::support::boundary;
-use crate::support::sandbox::shell;
+use super::platform::{Repository, keep};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};
@@ -75,34 +73,5 @@ pub fn five_times_and_ends_well() {
     for at in places {
         let (code, printed) = run(&repository, T02, at, &Cut::Signal("-KILL", soon)).unwrap_or_else(|| panic!("{at:?} was never met"));
         assert_eq!(code, None, "{printed}");
-    }
-}
-
-/// Ten runs of a script killed at random times, then a chain killed at every intent and every outcome: the last run ends
-/// well, no lock is left, and no commit was made twice.
-pub fn anywhere(script: &str) {
-    let repository = Repository::own();
-    let args = [script, "--set", "lock.lasts=3s"];
-    for _ in 0..10 {
-        let mut child = repository.start(&args);
-        let random = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").subsec_micros();
-        std::thread::sleep(Duration::from_millis(500 + u64::from(random % 5500)));
-        child.kill().expect("killed");
-        child.wait().expect("it ends");
-    }
-    let mut met = Vec::new();
-    while boundary::killed_at_next(repository.start(&args), &mut met) {
-        assert!(met.len() < 120, "no end of boundaries: {met:#?}");
-    }
-    keep(&format!("{script}: killed 10 times at random, then at {} boundaries:\n  {}\n", met.len(), met.join("\n  ")));
-    let leases = kubectl("get leases -A -o name");
-    assert!(!leases.contains("railrun-"), "a lock is left: {leases}");
-    for name in ["railiance-platform", "railiance-cluster", "railiance-apps"] {
-        let log = shell(&format!("git -C {} log --format=%s", checkout(name).display()));
-        let mut messages: Vec<&str> = log.lines().collect();
-        let all = messages.len();
-        messages.sort_unstable();
-        messages.dedup();
-        assert_eq!(messages.len(), all, "{name} has a commit twice:\n{log}");
     }
 }

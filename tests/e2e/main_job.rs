@@ -2,7 +2,7 @@
 
 use super::logs::Mark;
 use super::platform::{Repository, checkout, database_host, facts, git_status, gitea_api, kubectl, login_works, output_file};
-use super::{argv, failover, failures, killed, secrets};
+use super::{argv, failures, killed, secrets};
 use crate::support::sandbox;
 
 const T01: &str = "scripts/t01-postgresql-ha.rhai";
@@ -53,10 +53,6 @@ fn gitea_moves_onto_the_platforms_database() {
         assert!(plan.stderr.contains(line), "T02's dry run before T01 does not say `{line}`:\n{}", plan.stderr);
     }
 
-    let long = sandbox::variable("RAILRUN_LONG").is_some();
-    if long {
-        killed::anywhere(T01);
-    }
     repository.railrun(&[T01]).exits(0).says("T01 is done");
     let mark = Mark::now();
     repository.railrun(&[T01]).exits(0).says("nothing to change");
@@ -64,12 +60,8 @@ fn gitea_moves_onto_the_platforms_database() {
     dry_runs_are_silent("after T01");
 
     failures::each_leaves_gitea_on_its_old_database();
-    if long {
-        killed::anywhere(T02);
-    } else {
-        killed::five_times_and_ends_well();
-        failures::users_who_may_have_written_are_not_left_behind();
-    }
+    killed::five_times_and_ends_well();
+    failures::users_who_may_have_written_are_not_left_behind();
     repository.railrun(&[T02]).exits(0).says("T02 is done");
     assert!(database_host().starts_with("postgresql-ha-pgpool.platform.svc.cluster.local"), "{}", database_host());
     assert_eq!(facts(), before, "what users have is not what it was");
@@ -85,11 +77,6 @@ fn gitea_moves_onto_the_platforms_database() {
     assert!(login_works());
 
     a_write_after_the_commit_survives();
-    if long {
-        failover::figures_agree_with_an_observer(&["graceful"], 1);
-        failover::figures_agree_with_an_observer(&["postmaster", "container", "freeze"], 3);
-        failover::default_values_fail_on_the_frozen_row();
-    }
     let command_lines = watch.end();
     assert!(command_lines.contains("helm"), "helm was never seen:\n{command_lines}");
     secrets::are_nowhere(&command_lines);

@@ -8,5 +8,7 @@ mod killed;
 mod logs;
 mod main_job;
 mod platform;
+mod portrait;
 mod secrets;
+mod sweeps;
 mod workplan;

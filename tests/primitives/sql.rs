@@ -69,7 +69,8 @@ fn reaching(reach: &str, body: &str) -> Test {
         }}
         fn steps(task) {{ task.step(\"it\", || {{ {body} }}); }}\n"
     );
-    let settings = format!("default_environment: sandbox\nenvironments: {{sandbox: {{reach: {reach}}}}}\n");
+    let settings =
+        format!("default_environment: sandbox\nenvironments: {{sandbox: {{reach: {reach}, settings: {{lock: {{lasts: 3s}}}}}}}}\n");
     Test::new()
         .file("railrun.yaml", &settings)
         .script(&text)

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests run programs and write files")]
 
+pub mod account;
 pub mod boundary;
 pub mod sandbox;
 pub mod schema;

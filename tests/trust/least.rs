@@ -2,8 +2,8 @@
 //! before anything is written.
 
 use super::cluster::{audit, kubeconfig, kubectl, writes};
-use crate::support::sandbox::{self, shell};
-use crate::support::{Ran, Test};
+use crate::support::account::{self, Account};
+use crate::support::{Ran, Test, sandbox};
 use serde_json::Value;
 
 const HOME: &str = "least";
@@ -38,67 +38,35 @@ fn steps(task) {
 }
 "#;
 
-/// A namespace with a user who may do nothing yet; all of it goes when the test ends.
-struct Home(Test);
+/// A folder whose environment works as a user who may do nothing yet.
+struct Home {
+    account: Account,
+    test: Test,
+}
 
 impl Home {
     fn new(script: &str) -> Self {
-        kubectl(&format!("create namespace {HOME}"));
-        kubectl(&format!("-n {HOME} create serviceaccount runner"));
-        let token = kubectl(&format!("-n {HOME} create token runner --duration 1h"));
-        let user = shell(&format!(
-            "jq -n --argjson now \"$(kubectl --kubeconfig '{}' config view --raw --minify -o json)\" --arg token '{}' '$now | .users[0].user = {{token: $token}}'",
-            kubeconfig(),
-            token.trim()
-        ));
+        let account = Account::new(HOME);
         let settings = format!(
             "default_environment: least\nsettings: {{lock: {{namespace: {HOME}, lasts: 3s}}}}\nenvironments: {{least: {{kubeconfig: ./user.json, reach: direct}}}}\n"
         );
-        let test = Test::new().file("railrun.yaml", &settings).file("user.json", &user).script(script);
-        Self(test.file("chart/Chart.yaml", CHART).file("chart/values.yaml", "{}\n").file("chart/templates/all.yaml", TEMPLATES))
+        let test = Test::new().file("railrun.yaml", &settings).file("user.json", account.kubeconfig()).script(script);
+        let test = test.file("chart/Chart.yaml", CHART).file("chart/values.yaml", "{}\n").file("chart/templates/all.yaml", TEMPLATES);
+        Self { account, test }
     }
 
     /// What `plan --rbac` prints for somebody who may look at everything.
     fn roles(&self) -> Vec<Value> {
-        let ran = self.0.run_with(&["plan", "scripts/it.rhai", "--rbac", "--kubeconfig", &kubeconfig()]).success();
-        let documents = ran.stdout.split("\n---\n").map(serde_yaml_value).collect::<Vec<_>>();
-        assert!(documents.len() >= 2, "{}", ran.stdout);
-        documents
+        let ran = self.test.run_with(&["plan", "scripts/it.rhai", "--rbac", "--kubeconfig", &kubeconfig()]).success();
+        account::roles(&ran.stdout)
+    }
+
+    fn grant(&self, roles: &[Value]) {
+        self.account.grant(roles);
     }
 
     fn run(&self) -> Ran {
-        self.0.run()
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        shell(&format!(
-            "for kind in rolebinding role; do {ADMIN} -n kube-node-lease delete $kind railrun-least --ignore-not-found; done
-             {ADMIN} delete clusterrole,clusterrolebinding railrun-least --ignore-not-found; {ADMIN} delete namespace {HOME} --ignore-not-found"
-        ));
-    }
-}
-
-const ADMIN: &str = "kubectl --kubeconfig \"$RAILRUN_SANDBOX_ADMIN_KUBECONFIG\"";
-
-fn serde_yaml_value(text: &str) -> Value {
-    serde_yaml::from_str(text).expect("a role")
-}
-
-/// Grants exactly these roles to the user.
-fn grant(roles: &[Value]) {
-    for role in roles {
-        let mut role = role.clone();
-        role["metadata"]["name"] = "railrun-least".into();
-        let (kind, namespace) = (role["kind"].as_str().expect("a kind"), role["metadata"]["namespace"].as_str());
-        let place = namespace.map_or_else(String::new, |namespace| format!("-n {namespace}"));
-        shell(&format!("{ADMIN} apply -f - >/dev/null <<'END'\n{role}\nEND"));
-        let binding = if kind == "Role" { "rolebinding" } else { "clusterrolebinding" };
-        let role = kind.to_lowercase();
-        shell(&format!(
-            "{ADMIN} {place} create {binding} railrun-least --{role}=railrun-least --serviceaccount={HOME}:runner --dry-run=client -o yaml | {ADMIN} apply -f - >/dev/null"
-        ));
+        self.test.run()
     }
 }
 
@@ -131,12 +99,12 @@ fn the_printed_roles_alone_suffice_and_one_verb_less_stops_before_the_first_chan
         ("secrets", "update", "`update` on `secrets` in `least`"),
         ("leases", "create", "`create` on `leases.coordination.k8s.io` in `least`"),
     ] {
-        grant(&without(&roles, resource, verb));
+        home.grant(&without(&roles, resource, verb));
         let since = audit().len();
         home.run().exits(1).says("rights::missing").says(said).does_not_say("undone");
         assert_eq!(writes(USER, since), Vec::<String>::new(), "without `{verb}` on `{resource}`");
     }
-    grant(&roles);
+    home.grant(&roles);
     let since = audit().len();
     home.run().success().says("the rights for all steps are held");
     assert!(writes(USER, since).iter().any(|write| write.contains("/deployments")), "the user whose writes are looked for wrote nothing");
@@ -150,11 +118,11 @@ fn a_saved_plan_asks_for_its_rights_before_anything_else() {
     }
     let home = Home::new(SCRIPT);
     let roles = home.roles();
-    grant(&roles);
-    home.0.run_with(&["plan", "scripts/it.rhai", "--out", "plan.json"]).success();
-    grant(&without(&roles, "deployments", "create"));
+    home.grant(&roles);
+    home.test.run_with(&["plan", "scripts/it.rhai", "--out", "plan.json"]).success();
+    home.grant(&without(&roles, "deployments", "create"));
     let since = audit().len();
-    home.0.run_with(&["apply", "plan.json"]).exits(1).says("for this plan").says("`create` on `deployments.apps` in `least`");
+    home.test.run_with(&["apply", "plan.json"]).exits(1).says("for this plan").says("`create` on `deployments.apps` in `least`");
     assert_eq!(writes(USER, since), Vec::<String>::new());
 }
 
@@ -172,10 +140,10 @@ fn steps(task) {
 }
 "#;
     let home = Home::new(script);
-    let ran = home.0.run_with(&["plan", "scripts/it.rhai", "--rbac", "--kubeconfig", &kubeconfig()]).success();
+    let ran = home.test.run_with(&["plan", "scripts/it.rhai", "--rbac", "--kubeconfig", &kubeconfig()]).success();
     assert!(ran.stdout.contains("# Not in it: step `unforeseen` is known to its end only after"), "{}", ran.stdout);
     kubectl(&format!("-n {HOME} create configmap x"));
-    grant(&home.roles());
+    home.grant(&home.roles());
     let since = audit().len();
     home.run().exits(1).says("rights::missing").says("`delete` on `configmaps` in `least`").says("kube delete least/configmap/x");
     assert!(!writes(USER, since).iter().any(|write| write.starts_with("delete") && write.contains("configmaps")));

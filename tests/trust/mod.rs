@@ -1,7 +1,7 @@
 //! Changes one can trust: what a run leaves written down, what the next one makes of it, and what is refused.
 
 mod canary;
-mod cluster;
+pub mod cluster;
 mod guard;
 mod identity;
 mod killed;

@@ -1,0 +1,75 @@
+//! What two runs of a task must leave alike, however often one of them was cut short: objects, revisions, certificates,
+//! commits. What differs between any two runs (addresses, passwords, times) is left out.
+
+use super::platform::{checkout, kubectl};
+use crate::support::sandbox::shell;
+use serde_json::{Map, Value, json};
+
+const KINDS: &str = "deployments,statefulsets,services,configmaps,secrets,persistentvolumeclaims,serviceaccounts,roles,rolebindings";
+const NAMESPACES: [&str; 2] = ["gitea", "platform"];
+pub const CHECKOUTS: [&str; 3] = ["railiance-platform", "railiance-cluster", "railiance-apps"];
+
+/// By `namespace/kind/name`, and by checkout.
+pub fn taken() -> Map<String, Value> {
+    let objects = NAMESPACES.iter().flat_map(|namespace| {
+        let listed: Value = serde_json::from_str(&kubectl(&format!("-n {namespace} get {KINDS} -o json"))).expect("JSON");
+        listed["items"].as_array().expect("items").iter().map(|object| (key(object), reduced(object))).collect::<Vec<_>>()
+    });
+    objects.chain(CHECKOUTS.iter().map(|name| ((*name).to_owned(), commits(name)))).collect()
+}
+
+/// Each difference between what there is and what there should be, in words.
+pub fn differences(is: &Map<String, Value>, should: &Map<String, Value>) -> Vec<String> {
+    let mut keys: Vec<&String> = is.keys().chain(should.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let differs = keys.into_iter().filter(|key| is.get(*key) != should.get(*key));
+    differs.map(|key| format!("{key}\n  is        {:?}\n  should be {:?}", is.get(key), should.get(key))).collect()
+}
+
+fn key(object: &Value) -> String {
+    let word = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    format!("{}/{}/{}", word("/metadata/namespace"), word("/kind"), word("/metadata/name"))
+}
+
+/// Generation and specification; of a secret its keys; of a record of a run what it proves.
+fn reduced(object: &Value) -> Value {
+    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let data = match object["kind"].as_str() {
+        Some("Secret") => json!(keys(&object["data"])),
+        _ => lasting(&object["data"]),
+    };
+    json!({
+        "generation": object["metadata"]["generation"],
+        "labels": lasting(&object["metadata"]["labels"]),
+        "spec": lasting(&object["spec"]),
+        "data": data,
+        "rules": object["rules"],
+    })
+}
+
+/// Without what the cluster chooses, what a secret is hashed to, and when something was.
+fn lasting(value: &Value) -> Value {
+    const CHOSEN: [&str; 8] = ["clusterIP", "clusterIPs", "volumeName", "nodePort", "modifiedAt", "at", "finished", "started"];
+    let stays = |key: &str| !CHOSEN.contains(&key) && !key.starts_with("checksum/") && !key.ends_with("restartedAt");
+    match value {
+        Value::Object(map) => {
+            map.iter().filter(|(key, _)| stays(key)).map(|(key, value)| (key.clone(), lasting(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(values) => values.iter().map(lasting).collect::<Vec<_>>().into(),
+        Value::String(text) => serde_json::from_str(text).map_or_else(|_| value.clone(), |inner: Value| lasting_inside(&inner, value)),
+        _ => value.clone(),
+    }
+}
+
+/// A document inside a string; a word that only looks like one stays as it is.
+fn lasting_inside(inner: &Value, word: &Value) -> Value {
+    if inner.is_object() || inner.is_array() { lasting(inner) } else { word.clone() }
+}
+
+/// Messages and touched files of all commits, and what is not committed.
+fn commits(name: &str) -> Value {
+    let folder = checkout(name);
+    let git = |args: &str| shell(&format!("git -C {} {args}", folder.display()));
+    json!({ "log": git("log --name-status --format=%s"), "left": git("status --porcelain") })
+}

@@ -1,0 +1,162 @@
+//! The long sweeps of `make test-long`. Each begins by putting back the starting state, so each can be run alone.
+
+use super::platform::{Repository, checkout, facts, keep, kubectl};
+use super::{failover, injected, portrait};
+use crate::support::account::{self, Account};
+use crate::support::boundary;
+use crate::support::sandbox::{self, shell};
+use crate::trust::cluster;
+use serde_json::{Map, Value};
+use std::time::{Duration, Instant};
+
+const T01: &str = "scripts/t01-postgresql-ha.rhai";
+const T02: &str = "scripts/t02-gitea-migrate.rhai";
+const T06: &str = "scripts/t06-valkey.rhai";
+const CHAIN: [&str; 3] = [T01, T02, T06];
+
+fn back_to_the_start() {
+    keep("== back to the starting state\n");
+    shell(&format!("{}/tests/sandbox/sandbox start", env!("CARGO_MANIFEST_DIR")));
+}
+
+/// What an uninterrupted run of each task leaves, and how long it took.
+struct Undisturbed {
+    portraits: Vec<Map<String, Value>>,
+    took: Vec<Duration>,
+}
+
+fn undisturbed(repository: &Repository) -> Undisturbed {
+    let mut seen = Undisturbed { portraits: Vec::new(), took: Vec::new() };
+    back_to_the_start();
+    for script in CHAIN {
+        let begun = Instant::now();
+        repository.railrun(&[script]).exits(0);
+        seen.took.push(begun.elapsed());
+        seen.portraits.push(portrait::taken());
+    }
+    seen
+}
+
+/// The end is the same as that of a run that nobody disturbed, and no lock is left.
+fn ends_like(script: &str, undisturbed: &Map<String, Value>) {
+    let differences = portrait::differences(&portrait::taken(), undisturbed);
+    assert!(differences.is_empty(), "after {script}:\n{}", differences.join("\n"));
+    let leases = kubectl("get leases -A -o name");
+    assert!(!leases.contains("railrun-"), "a lock is left: {leases}");
+}
+
+#[test]
+#[ignore = "half an hour: a run of each task for every intent and every outcome, and ten more killed at random"]
+fn killed_anywhere_a_task_ends_as_if_nothing_had_happened() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::own();
+    let undisturbed = undisturbed(&repository);
+    back_to_the_start();
+    let before = facts();
+    for (script, portrait) in CHAIN.into_iter().zip(&undisturbed.portraits) {
+        killed_at_every_boundary(&repository, script);
+        ends_like(script, portrait);
+    }
+    assert_eq!(facts(), before, "what users have is not what it was");
+    back_to_the_start();
+    for ((script, portrait), took) in CHAIN.into_iter().zip(&undisturbed.portraits).zip(&undisturbed.took) {
+        killed_ten_times_at_random(&repository, script, *took);
+        ends_like(script, portrait);
+    }
+    assert_eq!(facts(), before, "what users have is not what it was");
+}
+
+fn killed_at_every_boundary(repository: &Repository, script: &str) {
+    let (mut met, begun) = (Vec::new(), Instant::now());
+    while boundary::killed_at_next(repository.start(&[script, "--set", "lock.lasts=3s"]), &mut met) {
+        assert!(met.len() < 120, "no end of boundaries: {met:#?}");
+    }
+    let seconds = begun.elapsed().as_secs();
+    keep(&format!("{script}: killed at {} boundaries in {seconds} s:\n  {}\n", met.len(), met.join("\n  ")));
+    assert!(met.len() >= 4, "only {met:?}");
+}
+
+fn killed_ten_times_at_random(repository: &Repository, script: &str, took: Duration) {
+    let mut before_the_end = 0;
+    for _ in 0..10 {
+        let mut child = repository.start(&[script, "--set", "lock.lasts=3s"]);
+        let random = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").subsec_nanos();
+        let share = f64::from(random % 1000) / 1000.0;
+        std::thread::sleep(took.mul_f64(share));
+        before_the_end += u32::from(child.try_wait().expect("its state").is_none());
+        child.kill().expect("killed");
+        child.wait().expect("it ends");
+    }
+    keep(&format!("{script}: of 10 runs {before_the_end} were killed before their end\n"));
+    repository.railrun(&[script, "--set", "lock.lasts=3s"]).exits(0);
+}
+
+#[test]
+#[ignore = "a quarter of an hour: a run for every step of T03, T05 and T06"]
+fn a_failure_after_any_step_leaves_gitea_working() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::own();
+    back_to_the_start();
+    repository.railrun(&["run", "t01", "t02"]).exits(0);
+    let before = facts();
+    injected::after_every_step(&["t06-valkey"]);
+    repository.railrun(&["run", "t06"]).exits(0);
+    injected::after_every_step(&["t03-gitea-relocate", "t05-backup-relocate"]);
+    repository.railrun(&["run", "t03", "t05"]).exits(0);
+    assert_eq!(facts(), before, "what users have is not what it was");
+}
+
+#[test]
+#[ignore = "three minutes: a whole T01 and a whole T06 with nothing but the roles that are printed for them"]
+fn the_printed_roles_suffice_for_a_whole_task() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::copy();
+    back_to_the_start();
+    for (task, before) in [("t01", None), ("t06", Some("t02"))] {
+        if let Some(before) = before {
+            repository.railrun(&["run", before]).exits(0);
+        }
+        let account = Account::new("narrow");
+        repository.add("user.json", account.kubeconfig());
+        let printed = repository.railrun(&["plan", task, "--rbac"]).stdout;
+        account.grant(&account::roles(&printed));
+        repository.railrun(&["run", task, "--kubeconfig", "user.json"]).exits(0);
+        assert!(!cluster::writes(&account.user(), 0).is_empty(), "{task} wrote nothing as this user");
+        repository.railrun(&["run", task, "--kubeconfig", "user.json"]).exits(0).says("nothing to change");
+    }
+}
+
+#[test]
+#[ignore = "two minutes: the values move, the release stays"]
+fn values_may_move_without_the_release() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::own();
+    back_to_the_start();
+    repository.railrun(&["run", "t01", "t02"]).exits(0);
+    let stays = ["run", "t03", "--set", "gitea.move=false"];
+    repository.railrun(&stays).exits(0).says("T03 is done");
+    assert!(kubectl("-n gitea get pods -o name").contains("pod/gitea-"), "Gitea went away");
+    assert!(checkout("railiance-apps").join("helm/gitea-values.sops.yaml").exists());
+    repository.railrun(&stays).exits(0).says("nothing to change");
+}
+
+#[test]
+#[ignore = "half an hour, on a quiet machine: ten rounds of T04 with an observer beside them"]
+fn figures_agree_with_an_observer() {
+    if !sandbox::is_up() {
+        return;
+    }
+    back_to_the_start();
+    Repository::own().railrun(&["run", "t01", "t02"]).exits(0);
+    failover::figures_agree_with_an_observer(&["graceful"], 1);
+    failover::figures_agree_with_an_observer(&["postmaster", "container", "freeze"], 3);
+    failover::default_values_fail_on_the_frozen_row();
+}
