@@ -13,6 +13,7 @@ use crate::report::Paint;
 use crate::script::Fault;
 use crate::task::{self, Failed, Runner, id_of};
 use miette::Diagnostic;
+use std::any::Any;
 use std::io::{BufRead, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -184,13 +185,17 @@ impl Ready<'_> {
                 failed.outcome
             }
             Err(panic) => {
-                let said = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-                let fault = Fault::from(RunError::Panic(said.unwrap_or_else(|| "without a word".into())));
-                check::fail(self.global, &self.sources, &fault);
+                check::fail(self.global, &self.sources, &crashed(panic.as_ref()));
                 RunOutcome::Failed
             }
         }
     }
+}
+
+/// What a panic said, and how to go on from it.
+fn crashed(panic: &(dyn Any + Send)) -> Fault {
+    let said = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    RunError::Panic(said.unwrap_or_else(|| "without a word".into())).into()
 }
 
 /// Says why a run did not end well, and where things stand.
@@ -249,4 +254,20 @@ pub(super) fn on_own_stack(work: impl FnOnce() -> Exit + Send) -> Exit {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
         thread.map_or(Exit::Failed, |thread| thread.join().unwrap_or(Exit::Failed))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_crash_says_in_one_line_how_to_go_on() {
+        let panic = catch_unwind(|| panic!("index {} is out of bounds", 7)).unwrap_err();
+        let style = engine::report::Style { colour: false, width: 200, redactor: crate::secret::Redactor::default() };
+        let report = engine::report::render(&crashed(panic.as_ref()), &Sources::new(PathBuf::from("/nowhere")), &style);
+        assert!(report.rendered.contains("railrun stumbled: index 7 is out of bounds"), "{}", report.rendered);
+        let line = report.rendered.lines().find(|line| line.contains("the same command goes on")).unwrap_or_default();
+        assert!(line.contains("`railrun undo` takes it back"), "{}", report.rendered);
+    }
 }

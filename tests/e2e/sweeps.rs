@@ -1,6 +1,7 @@
 //! The long sweeps of `make test-long`. Each begins by putting back the starting state, so each can be run alone.
 
-use super::platform::{Repository, checkout, facts, keep, kubectl};
+use super::logs::Mark;
+use super::platform::{GITEA, Repository, checkout, database_host, facts, keep, kubectl, login_works};
 use super::{failover, injected, portrait};
 use crate::support::account::{self, Account};
 use crate::support::boundary;
@@ -159,4 +160,57 @@ fn figures_agree_with_an_observer() {
     failover::figures_agree_with_an_observer(&["graceful"], 1);
     failover::figures_agree_with_an_observer(&["postmaster", "container", "freeze"], 3);
     failover::default_values_fail_on_the_frozen_row();
+}
+
+#[test]
+#[ignore = "a quarter of an hour, on a quiet machine: every kind of failure by T04's own target, and put back where T04 fails"]
+fn failover_is_measured_by_its_target_and_put_back_where_it_fails() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::own();
+    back_to_the_start();
+    repository.railrun(&["run", "t01", "t02"]).exits(0);
+    let mark = Mark::now();
+    repository.railrun(&["run", "t04", "--dry-run"]).exits(0);
+    assert_eq!(mark.writes(), Vec::<String>::new(), "T04's dry run wrote something");
+    injected::after_every_step(&["t04-ha-failover"]);
+    while_frozen();
+    keep(&shell(&format!("make -C {} test-ha-failover GITEA_URL={GITEA} 2>&1", env!("CARGO_MANIFEST_DIR"))));
+    let page = repository.read("ha-failover.html");
+    assert!(page.contains("<svg") && !page.contains("<script src"), "the page is not whole in itself");
+    repository.railrun(&["run", "t04"]).exits(0).says("nothing to change");
+    let stricter = repository.railrun(&["status", "--set", "ha.limits.graceful.outage=9s"]).exits(1);
+    assert!(stricter.stdout.contains("not true: every failure was measured within its limits"), "{}", stricter.stdout);
+}
+
+/// T04 fails with the primary frozen: it is woken, the helper is gone, and PostgreSQL is whole.
+fn while_frozen() {
+    let broken = Repository::copy();
+    broken.edit("stdlib/failover.rhai", "sleep(settings::get(\"ha.freeze\"));", "throw \"injected on purpose\";");
+    broken.railrun(&["run", "t04", "--set", "ha.kinds=[freeze]"]).exits(1).says("injected on purpose");
+    let pods = kubectl("-n platform get pods -o name");
+    assert!(!pods.contains("failover-helper"), "the helper is still there: {pods}");
+    broken.railrun(&["scripts/pg-status.rhai"]).exits(0);
+    assert!(login_works(), "nobody can log in");
+}
+
+#[test]
+#[ignore = "two minutes: a plan of T02 before T01 was run on it, and one after"]
+fn a_saved_plan_of_the_migration_is_applied() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::own();
+    back_to_the_start();
+    let before = facts();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("plan.json").display().to_string();
+    repository.railrun(&["run", "t01"]).exits(0);
+    repository.railrun(&["plan", "t02", "--out", &file]).exits(0);
+    repository.railrun(&["apply", &file]).exits(3).says("--allow-pending");
+    assert!(database_host().contains("gitea-postgresql-ha-pgpool"), "it was moved by a plan that was refused");
+    repository.railrun(&["apply", &file, "--allow-pending"]).exits(0).says("T02 is done");
+    assert!(database_host().starts_with("postgresql-ha-pgpool.platform"), "{}", database_host());
+    assert_eq!(facts(), before, "what users have is not what it was");
 }

@@ -3,9 +3,10 @@
 
 use super::killed::{self, At, Cut};
 use super::logs::Mark;
-use super::platform::{Repository, checkout, facts, git_status, keep, kubectl, password, sql};
+use super::platform::{Repository, checkout, facts, git_status, keep, kubectl, login_works, password, sql};
 use super::portrait::CHECKOUTS;
 use crate::support::sandbox::{self, shell};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const ALL: &[&str] = &["run", "t01", "t02", "t06", "t03", "t05"];
@@ -62,7 +63,9 @@ fn the_workplan_runs_to_its_end_in_one_command() {
     assert_eq!(mark.writes(), Vec::<String>::new(), "a second run wrote something");
     assert_eq!(heads(), committed);
 
-    for script in ["t03-gitea-relocate", "t05-backup-relocate", "t06-valkey", "backup", "boundary", "smoke", "valkey-status"] {
+    for script in
+        ["t03-gitea-relocate", "t04-ha-failover", "t05-backup-relocate", "t06-valkey", "backup", "boundary", "smoke", "valkey-status"]
+    {
         let mark = Mark::now();
         repository.railrun(&[&format!("scripts/{script}.rhai"), "--dry-run"]).exits(0);
         assert_eq!(mark.writes(), Vec::<String>::new(), "{script}'s dry run wrote something");
@@ -71,6 +74,18 @@ fn the_workplan_runs_to_its_end_in_one_command() {
     repository.railrun(&["scripts/boundary.rhai"]).exits(0);
     status_tells_what_was_undone(&repository);
     every_target_works();
+    old_volumes_go_once_nobody_wants_them(&repository);
+}
+
+/// The last way back: it wants a proven backup, which `make backup` has made by now.
+fn old_volumes_go_once_nobody_wants_them(repository: &Repository) {
+    let claims = || kubectl("-n gitea get pvc -o name").matches("data-gitea-postgresql-ha").count();
+    repository.railrun(&["scripts/t02-cleanup.rhai", "--dry-run"]).exits(0);
+    assert_eq!(claims(), 3, "a dry run removed a volume");
+    repository.railrun(&["scripts/t02-cleanup.rhai"]).exits(0).says("T02-cleanup is done");
+    assert_eq!(claims(), 0);
+    repository.railrun(&["scripts/t02-cleanup.rhai"]).exits(0).says("nothing to change");
+    assert!(login_works(), "nobody can log in");
 }
 
 /// helm runs on when railrun is killed; the same command finds out what became of it.
@@ -135,12 +150,15 @@ fn status_tells_what_was_undone(repository: &Repository) {
 /// Each of the workplan's targets that T03, T05 and T06 leave behind.
 fn every_target_works() {
     let (apps, cluster, platform) = (checkout("railiance-apps"), checkout("railiance-cluster"), checkout("railiance-platform"));
-    let make = |folder: &std::path::Path, target: &str| keep(&shell(&format!("make -C {} {target} 2>&1", folder.display())));
+    let make = |folder: &Path, target: &str| keep(&shell(&format!("make -C {} {target} 2>&1", folder.display())));
     make(&apps, "gitea-status");
     make(&apps, "gitea-deploy");
     make(&cluster, "smoke");
     make(&cluster, "backup");
     let railrun = format!("cd {} && {}", env!("CARGO_MANIFEST_DIR"), env!("CARGO_BIN_EXE_railrun"));
     make(&platform, &format!("backup RAILRUN='{railrun}'"));
+    for target in ["pg-deploy", "pg-status", "valkey-deploy", "valkey-status", "smoke"] {
+        make(Path::new(env!("CARGO_MANIFEST_DIR")), target);
+    }
     assert!(kubectl("-n apps get pods -o name").contains("pod/gitea-"));
 }
