@@ -24,7 +24,8 @@ pub enum Cut<'c> {
 /// Runs a script and cuts it at an event; the exit code (none for a death by signal) and what was printed. `None` where the
 /// run ended before the event came.
 pub fn run(repository: &Repository, script: &str, at: At, cut: &Cut) -> Option<(Option<i32>, String)> {
-    let mut child = repository.start(&[script]);
+    // What is killed holds its lock until it has expired: that is shown in `trust::lock`, and not waited for here.
+    let mut child = repository.start(&[script, "--set", "lock.lasts=3s"]);
     let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
     let mut printed = String::new();
     let met = lines.by_ref().map_while(Result::ok).any(|line| {

@@ -20,9 +20,17 @@ fn every_script() -> Vec<String> {
 fn dry_runs_are_silent(when: &str) {
     let repository = Repository::own();
     let mark = Mark::now();
-    for script in every_script() {
-        let ran = repository.railrun(&[&script, "--dry-run"]);
-        assert!(matches!(ran.code, Some(0 | 1)), "{when}: {script} exits {:?}\n{}", ran.code, ran.stderr);
+    for some in every_script().chunks(3) {
+        // Side by side: what writes nothing disturbs nobody.
+        std::thread::scope(|scope| {
+            for script in some {
+                let repository = &repository;
+                scope.spawn(move || {
+                    let ran = repository.railrun(&[script, "--dry-run"]);
+                    assert!(matches!(ran.code, Some(0 | 1)), "{when}: {script} exits {:?}\n{}", ran.code, ran.stderr);
+                });
+            }
+        });
     }
     assert_eq!(mark.writes(), Vec::<String>::new(), "{when}");
     assert!(mark.reads() > 0, "{when}: railrun never asked the cluster");
