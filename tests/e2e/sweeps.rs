@@ -17,7 +17,9 @@ const CHAIN: [&str; 3] = [T01, T02, T06];
 
 fn back_to_the_start() {
     keep("== back to the starting state\n");
-    shell(&format!("{}/tests/sandbox/sandbox start", env!("CARGO_MANIFEST_DIR")));
+    // Into a file: what it starts outlives it, and would keep a pipe open.
+    let log = concat!(env!("CARGO_TARGET_TMPDIR"), "/sandbox-start.log");
+    shell(&format!("{}/tests/sandbox/sandbox start >{log} 2>&1 || {{ cat {log}; exit 1; }}", env!("CARGO_MANIFEST_DIR")));
 }
 
 /// What an uninterrupted run of each task leaves, and how long it took.
