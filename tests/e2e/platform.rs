@@ -7,6 +7,7 @@ use crate::support::sandbox::{shell, variable};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
 use tempfile::TempDir;
 
 pub const GITEA: &str = "http://10.200.0.2:30300";
@@ -54,10 +55,12 @@ impl Repository {
     }
 
     pub fn railrun(&self, args: &[&str]) -> Ran {
+        let begun = Instant::now();
         let Output { status, stdout, stderr } = self.command(args).output().expect("railrun starts");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let ran = Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
-        keep(&format!("$ railrun {}\n{}{}", args.join(" "), ran.stdout, ran.stderr));
+        let took = begun.elapsed().as_secs_f64();
+        keep(&format!("$ railrun {} (took {took:.1} s)\n{}{}", args.join(" "), ran.stdout, ran.stderr));
         ran
     }
 
