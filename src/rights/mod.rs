@@ -4,10 +4,12 @@
 mod request;
 mod role;
 mod rules;
+mod waits;
 
 pub use request::{Requests, needs_of};
 pub use role::manifest;
-pub use rules::{Around, Resource, beyond, settling, waiting};
+pub use rules::{Around, Resource, beyond};
+pub use waits::{settling, waiting};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! What a live run does beyond its preview: a table by the change's verb, and what its difference says will come or go.
 //! Whatever a preview reads or tries is known from the wire and stands in no rule.
 
+use super::waits::{settling, waited};
 use super::{Need, Needs};
 use crate::effect::{Change, Diff, Edit};
 
@@ -62,16 +63,6 @@ const RULES: &[(&str, On, &[&str])] = &[
     ("backup create", On::Grounds("pods/exec"), &["get", "create"]),
 ];
 
-/// The changes that are waited for until their workloads are ready.
-const WAIT: &[&str] = &["kube scale", "kube restart", "helm upgrade", "helm rollback"];
-
-/// What a wait watches, and what it asks when it takes long.
-const WATCHED: &[(&str, &str, &[&str])] =
-    &[("", "pods", &["list", "watch"]), ("", "pods/log", &["get"]), ("", "events", &["list"]), ("", "persistentvolumeclaims", &["list"])];
-
-/// Kinds that become ready.
-const WORKLOADS: &[&str] = &["deployments", "statefulsets", "daemonsets", "jobs", "replicasets"];
-
 /// Whoever makes roles without holding what they grant must be allowed to.
 const GRANTING: &[(&str, &str)] =
     &[("roles", "escalate"), ("clusterroles", "escalate"), ("rolebindings", "bind"), ("clusterrolebindings", "bind")];
@@ -93,24 +84,12 @@ pub fn beyond(change: &Change, diff: Option<&Diff>, previewed: &Needs, around: &
     needs
 }
 
-/// What is watched until the workloads among these are ready, also where nothing differed: they may still be starting.
-pub fn settling(change: &Change, needs: &Needs) -> Needs {
-    let home = home(change).filter(|_| WAIT.iter().any(|verb| is_called(change, verb)));
-    home.map_or_else(Needs::new, |home| waited(&home).chain(workloads(needs)).collect())
-}
-
-/// What one wait for objects of a kind watches, and what it asks when it takes long.
-pub fn waiting(namespace: Option<&str>, group: &str, resource: &str) -> Needs {
-    let itself = ["list", "watch"].map(|verb| Need::new(namespace, group, resource, verb));
-    itself.into_iter().chain(namespace.into_iter().flat_map(waited)).collect()
-}
-
-fn is_called(change: &Change, verb: &str) -> bool {
+pub(super) fn is_called(change: &Change, verb: &str) -> bool {
     change.verb == verb || change.verb.strip_prefix(verb).is_some_and(|rest| rest.starts_with(' '))
 }
 
 /// The namespace that the change's target names.
-fn home(change: &Change) -> Option<String> {
+pub(super) fn home(change: &Change) -> Option<String> {
     change.target.split_once('/').map(|(namespace, _)| namespace.to_owned())
 }
 
@@ -154,19 +133,6 @@ fn pods(change: &Change) -> impl Iterator<Item = String> {
         [namespace, "pod" | "service", _] => Some(namespace.to_owned()),
         _ => None,
     })
-}
-
-fn waited(namespace: &str) -> impl Iterator<Item = Need> {
-    let heartbeats = Need::within("kube-node-lease", "coordination.k8s.io", "leases", "list");
-    let watched = WATCHED.iter().flat_map(move |(group, resource, verbs)| {
-        verbs.iter().map(move |verb| Need::within(namespace, group, resource, verb)).collect::<Vec<_>>()
-    });
-    watched.chain([heartbeats])
-}
-
-fn workloads(needs: &Needs) -> Needs {
-    let started = needs.iter().filter(|need| WORKLOADS.contains(&need.resource.as_str()));
-    started.flat_map(|need| ["list", "watch"].map(|verb| Need { verb: verb.into(), ..need.clone() })).collect()
 }
 
 /// What a difference says that comes, goes or runs.
