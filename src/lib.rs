@@ -4,7 +4,7 @@
 //!
 //! | floor | modules | what it is |
 //! |---|---|---|
-//! | 0 | [`effect`] [`event`] [`secret`] [`duration`] | a change and its permit; what happened; what nobody may see |
+//! | 0 | [`effect`] [`event`] [`secret`] [`duration`] [`causes`] | a change and its permit; what happened; what nobody may see |
 //! | 1 | [`bridge`] [`process`] [`files`] [`webdav`] [`settings`] [`plan`] [`journal`] [`saved`] [`rights`] [`yaml`] [`chart`] [`chart_values`] [`report`] | one door per effect; readers of the events |
 //! | 2 | [`host`] [`cluster`] [`database`] | what a primitive may reach |
 //! | 3 | [`script`] | the border between Rust and Rhai |
@@ -16,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run programs, write files and block"))]
 
 pub mod bridge;
+pub mod causes;
 pub mod chart;
 pub mod chart_values;
 pub mod cli;

@@ -9,6 +9,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("event", 0),
     ("secret", 0),
     ("duration", 0),
+    ("causes", 0),
     ("bridge", 1),
     ("process", 1),
     ("files", 1),

@@ -1,6 +1,7 @@
 //! What can go wrong with a database, in words a reader can act on. How the server's own answer becomes one of
 //! these is decided here; what a verb refuses to do is the primitive's business.
 
+use crate::causes::with_causes;
 use crate::cluster::ClusterError;
 use crate::effect::Interrupted;
 use crate::secret::SecretError;
@@ -85,7 +86,7 @@ impl DatabaseError {
     pub(super) fn of_login(error: &tokio_postgres::Error, place: &str, user: &str, database: &str) -> Self {
         match error.as_db_error() {
             Some(said) => refused_login(said.code(), &in_words(said), place, user, database),
-            None => Self::unreachable(place, chain(error)),
+            None => Self::unreachable(place, with_causes(error)),
         }
     }
 
@@ -94,7 +95,7 @@ impl DatabaseError {
         match error.as_db_error() {
             Some(said) => refused_statement(said, place),
             None if error.is_closed() => Self::unreachable(place, "the connection broke"),
-            None => DatabaseError::BadQuery { place: place.into(), reason: chain(error) },
+            None => DatabaseError::BadQuery { place: place.into(), reason: with_causes(error) },
         }
     }
 }
@@ -145,20 +146,6 @@ fn in_words(said: &DbError) -> String {
         Some(detail) => format!("{}: {}", said.message(), detail.trim_end_matches('.')),
         None => said.message().to_owned(),
     }
-}
-
-/// An error and its causes, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

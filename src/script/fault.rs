@@ -1,6 +1,7 @@
 //! One error type for everything a script can meet. It carries a driver's own error into Rhai and out again,
 //! with the place in the script; how it is printed is `engine::report`'s business.
 
+use crate::causes::with_causes;
 use crate::effect::Interrupted;
 use crate::script::{Pending, pending};
 use miette::Diagnostic;
@@ -38,16 +39,7 @@ impl Fault {
 
     /// The message and its causes, each said once.
     pub fn message(&self) -> String {
-        let mut text = self.diagnostic.to_string();
-        let mut cause = std::error::Error::source(&*self.diagnostic);
-        while let Some(inner) = cause {
-            let said = inner.to_string();
-            if !text.contains(&said) {
-                text = format!("{text}: {said}");
-            }
-            cause = inner.source();
-        }
-        text
+        with_causes(&*self.diagnostic)
     }
 
     /// Pins the place, unless one nearer to the cause is pinned already.

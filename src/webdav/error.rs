@@ -1,6 +1,7 @@
 //! What can go wrong between here and a WebDAV server, and what each answer means. The codes are those of `backup`,
 //! the one namespace that speaks WebDAV; what a fault means for a backup is that primitive's business.
 
+use crate::causes::with_causes;
 use crate::webdav::answer::{self, said};
 use miette::Diagnostic;
 use reqwest::StatusCode;
@@ -134,16 +135,7 @@ fn after(waited: Duration) -> String {
 /// The causes of a transport error, each said once; never its address, which may hold a user.
 pub(super) fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = inner.source();
-    }
-    text
+    with_causes(&error)
 }
 
 #[cfg(test)]

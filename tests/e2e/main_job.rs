@@ -1,7 +1,7 @@
 //! The main job, from the starting state to Gitea on the external PostgreSQL, with what must hold on the way.
 
 use super::logs::Mark;
-use super::platform::{Repository, checkout, database_host, facts, git_status, gitea_api, kubectl, login_works, output_file};
+use super::platform::{Repository, checkout, database_host, facts, forget_runs, git_status, gitea_api, kubectl, login_works, output_file};
 use super::{argv, failures, killed, secrets};
 use crate::support::sandbox;
 
@@ -44,6 +44,7 @@ fn gitea_moves_onto_the_platforms_database() {
     }
     let repository = Repository::own();
     let _ = std::fs::remove_file(output_file());
+    forget_runs();
     let before = facts();
     let watch = argv::Watch::start();
 

@@ -51,6 +51,9 @@ impl Repository {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_railrun"));
         command.args(args).current_dir(&self.root).env("NO_COLOR", "1").stdin(Stdio::null());
+        if self._copy.is_none() {
+            command.args(["--set", &format!("journal.folder={}", journal().display())]);
+        }
         command
     }
 
@@ -68,6 +71,16 @@ impl Repository {
     pub fn start(&self, args: &[&str]) -> Child {
         self.command(args).args(["--output", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("railrun starts")
     }
+}
+
+/// Where runs of this repository's own scripts are written down: not among those of whoever works in it.
+pub fn journal() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("journal")
+}
+
+/// Forgets the runs of an earlier test run: the platform they were made on has been put back since.
+pub fn forget_runs() {
+    let _ = std::fs::remove_dir_all(journal());
 }
 
 /// Everything that railrun printed in this test run: canaries are looked for in it.

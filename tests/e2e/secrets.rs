@@ -1,6 +1,6 @@
 //! Canaries: every password of the platform is looked for in everything that railrun left behind.
 
-use super::platform::{checkout, output_file, state};
+use super::platform::{checkout, journal, output_file, state};
 use crate::support::sandbox::shell;
 use serde_json::Value;
 use std::path::Path;
@@ -42,6 +42,7 @@ pub fn are_nowhere(command_lines: &str) {
         ("its output", std::fs::read_to_string(output_file()).expect("the output")),
         ("the audit log", audit),
         ("the request log", std::fs::read_to_string(state().join("log/nextcloud.log")).unwrap_or_default()),
+        ("a journal", shell(&format!("cat {}/runs/*", journal().display()))),
         ("a temporary file", shell("grep -rIl --include='*' . /tmp/railrun* /tmp/.railrun* 2>/dev/null | xargs -r cat || true")),
     ];
     for (place, text) in places {

@@ -1,7 +1,7 @@
 //! The long sweeps of `make test-long`. Each begins by putting back the starting state, so each can be run alone.
 
 use super::logs::Mark;
-use super::platform::{GITEA, Repository, checkout, database_host, facts, keep, kubectl, login_works};
+use super::platform::{GITEA, Repository, checkout, database_host, facts, forget_runs, keep, kubectl, login_works};
 use super::{failover, injected, portrait};
 use crate::support::account::{self, Account};
 use crate::support::boundary;
@@ -17,6 +17,7 @@ const CHAIN: [&str; 3] = [T01, T02, T06];
 
 fn back_to_the_start() {
     keep("== back to the starting state\n");
+    forget_runs();
     // Into a file: what it starts outlives it, and would keep a pipe open.
     let log = concat!(env!("CARGO_TARGET_TMPDIR"), "/sandbox-start.log");
     shell(&format!("{}/tests/sandbox/sandbox start >{log} 2>&1 || {{ cat {log}; exit 1; }}", env!("CARGO_MANIFEST_DIR")));

@@ -92,12 +92,12 @@ impl Probe {
         }
         for (name, way) in samplers.members {
             let series = Series::default();
-            running.tasks.push(runtime.spawn(members::sample(way, MEMBERS_EVERY, clock, series.clone())));
+            running.tasks.push(runtime.spawn(members::QUESTION.sample(way, MEMBERS_EVERY, clock, series.clone())));
             running.members.push((name, series));
         }
         if let Some(way) = samplers.pool {
             let series = Series::default();
-            running.tasks.push(runtime.spawn(pool::sample(way, POOL_EVERY, clock, series.clone())));
+            running.tasks.push(runtime.spawn(pool::QUESTION.sample(way, POOL_EVERY, clock, series.clone())));
             running.pool = Some(series);
         }
         Self(Arc::new(Mutex::new(Some(running))))

@@ -1,8 +1,8 @@
 //! Samples what every member of a database says of itself at its own address, and works out how many primaries there
 //! were at the same instant.
 
-use super::sample::{Clock, Sample, Series, millis, per_second};
-use crate::database::{Line, Way};
+use super::asked::{Question, Row};
+use super::sample::{Sample, millis, per_second};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -14,28 +14,11 @@ pub struct Standing {
     pub streaming: usize,
 }
 
-const QUESTION: &str = "select pg_is_in_recovery(), (select count(*) from pg_stat_replication where state = 'streaming')";
+const SQL: &str = "select pg_is_in_recovery(), (select count(*) from pg_stat_replication where state = 'streaming')";
 
-/// Asks until it is aborted.
-pub async fn sample(way: Way, every: Duration, clock: Clock, series: Series<Standing>) {
-    let mut tick = tokio::time::interval(every);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut line: Option<Line> = None;
-    loop {
-        tick.tick().await;
-        let sample = clock.sample(ask(&way, &mut line)).await;
-        if !sample.is_good() {
-            line = None;
-        }
-        series.add(sample);
-    }
-}
+pub const QUESTION: Question<Standing> = Question { sql: SQL, read: standing };
 
-async fn ask(way: &Way, line: &mut Option<Line>) -> Result<Standing, String> {
-    if line.is_none() {
-        *line = Some(way.open().await?);
-    }
-    let rows = line.as_ref().ok_or("connection broken")?.ask(QUESTION).await?;
+fn standing(rows: &[Row]) -> Result<Standing, String> {
     let row = rows.first().filter(|row| row.len() == 2).ok_or("no row")?;
     Ok(Standing { primary: row[0].1 == "f", streaming: row[1].1.parse().unwrap_or_default() })
 }

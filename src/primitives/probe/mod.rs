@@ -1,5 +1,6 @@
 //! What a script may say about outages: `probe::start`, `probe::during` and what is asked of a probe under way.
 
+mod asked;
 mod driver;
 mod login;
 mod members;

@@ -1,8 +1,8 @@
 //! Samples what pgpool says of its nodes (`show pool_nodes`), and whether the one it writes to is the primary: where
 //! `role` and `pg_role` differ it sends writes to a standby while everything looks well.
 
-use super::sample::{Clock, Sample, Series};
-use crate::database::{Line, Way};
+use super::asked::{Question, Row};
+use super::sample::Sample;
 use std::time::Duration;
 
 /// How pgpool sees its nodes, as one state.
@@ -23,30 +23,9 @@ impl Pool {
     }
 }
 
-/// Asks until it is aborted.
-pub async fn sample(way: Way, every: Duration, clock: Clock, series: Series<Pool>) {
-    let mut tick = tokio::time::interval(every);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut line: Option<Line> = None;
-    loop {
-        tick.tick().await;
-        let sample = clock.sample(ask(&way, &mut line)).await;
-        if !sample.is_good() {
-            line = None;
-        }
-        series.add(sample);
-    }
-}
+pub const QUESTION: Question<Pool> = Question { sql: "show pool_nodes", read: judged };
 
-async fn ask(way: &Way, line: &mut Option<Line>) -> Result<Pool, String> {
-    if line.is_none() {
-        *line = Some(way.open().await?);
-    }
-    let rows = line.as_ref().ok_or("connection broken")?.ask("show pool_nodes").await?;
-    judged(&rows)
-}
-
-fn judged(rows: &[Vec<(String, String)>]) -> Result<Pool, String> {
+fn judged(rows: &[Row]) -> Result<Pool, String> {
     let column = |row: &[(String, String)], name: &str| row.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     if rows.is_empty() || rows.iter().any(|row| column(row, "status").is_none()) {
         return Err("pgpool does not know `show pool_nodes`".into());
