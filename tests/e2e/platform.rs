@@ -15,12 +15,12 @@ pub const GITEA: &str = "http://10.200.0.2:30300";
 /// This repository, or a copy of it whose scripts a test may break.
 pub struct Repository {
     root: PathBuf,
-    _copy: Option<TempDir>,
+    copy: Option<TempDir>,
 }
 
 impl Repository {
     pub fn own() -> Self {
-        Self { root: PathBuf::from(env!("CARGO_MANIFEST_DIR")), _copy: None }
+        Self { root: PathBuf::from(env!("CARGO_MANIFEST_DIR")), copy: None }
     }
 
     /// A copy of what scripts are made of.
@@ -28,7 +28,7 @@ impl Repository {
         let copy = tempfile::tempdir().expect("a temporary folder");
         let from = env!("CARGO_MANIFEST_DIR");
         shell(&format!("cp -r {from}/railrun.yaml {from}/scripts {from}/stdlib {from}/helm {from}/.sops.yaml {}", copy.path().display()));
-        Self { root: copy.path().to_owned(), _copy: Some(copy) }
+        Self { root: copy.path().to_owned(), copy: Some(copy) }
     }
 
     /// Replaces a text that must be there.
@@ -51,7 +51,7 @@ impl Repository {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_railrun"));
         command.args(args).current_dir(&self.root).env("NO_COLOR", "1").stdin(Stdio::null());
-        if self._copy.is_none() {
+        if self.copy.is_none() {
             command.args(["--set", &format!("journal.folder={}", journal().display())]);
         }
         command
