@@ -101,6 +101,11 @@ impl Story {
         !self.steps.is_empty() || self.open.is_some() || self.changes > 0
     }
 
+    /// Whether it has begun a change, whatever became of it.
+    pub fn has_changed_anything(&self) -> bool {
+        self.changes > 0 || self.open.is_some()
+    }
+
     /// How a step was passed, if it was and need not run again.
     pub fn passed(&self, step: &str) -> Option<Passed> {
         let record = self.step(step)?;

@@ -156,11 +156,16 @@ impl Runner<'_> {
     }
 
     /// After a run that was cut short: whether the task is done, and what it requires, may be false because of us, or true
-    /// with work left. Other tasks are not ours, so they are asked.
+    /// with work left. Other tasks are asked; they stop a run that has changed nothing yet.
     fn go_on(&self, script: &Script, story: &Story) -> Result<RunOutcome, Failed> {
         self.host.events.note(story.where_it_stopped());
         let needs = self.needs(script)?;
-        if let Some(unmet) = unmet(needs) {
+        // T02 adds a user to T01's values: until they are deployed, T01 is not done because of us.
+        if story.has_changed_anything() {
+            for (need, _) in needs.into_iter().filter(|(_, holds)| !holds) {
+                self.host.events.note(format!("`{need}` may be false because of what this run has begun: it goes on"));
+            }
+        } else if let Some(unmet) = unmet(needs) {
             return Err(unmet);
         }
         self.lock()?;

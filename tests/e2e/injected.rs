@@ -20,7 +20,7 @@ pub fn after_every_step(scripts: &[&str]) {
 fn steps(text: &str) -> Vec<(usize, &str)> {
     let found: Vec<(usize, &str)> =
         text.match_indices("\n    task.step(").map(|(at, _)| (at + 1, text[at + 1..].lines().next().unwrap_or_default().trim())).collect();
-    assert!(found.len() >= 3, "only {} steps were found", found.len());
+    assert!(found.len() >= 2, "only {} steps were found", found.len());
     found
 }
 

@@ -86,6 +86,10 @@ fn killed_ten_times_at_random(repository: &Repository, script: &str, took: Durat
     let mut before_the_end = 0;
     for _ in 0..10 {
         let mut child = repository.start(&[script, "--set", "lock.lasts=3s"]);
+        // Read, so that it does not wait for a reader.
+        let mut pipes = (child.stdout.take().expect("stdout"), child.stderr.take().expect("stderr"));
+        std::thread::spawn(move || std::io::copy(&mut pipes.0, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut pipes.1, &mut std::io::sink()));
         let random = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").subsec_nanos();
         let share = f64::from(random % 1000) / 1000.0;
         std::thread::sleep(took.mul_f64(share));
@@ -94,6 +98,7 @@ fn killed_ten_times_at_random(repository: &Repository, script: &str, took: Durat
         child.wait().expect("it ends");
     }
     keep(&format!("{script}: of 10 runs {before_the_end} were killed before their end\n"));
+    assert!(before_the_end >= 2, "only {before_the_end} of 10 runs were killed before their end");
     repository.railrun(&[script, "--set", "lock.lasts=3s"]).exits(0);
 }
 
