@@ -15,6 +15,7 @@ mod resume;
 mod rights;
 mod run;
 mod setup;
+mod status;
 mod undo;
 
 pub use exit::Exit;
@@ -38,7 +39,7 @@ pub fn main() -> Exit {
         Some(Command::Plan { tasks, out, rbac }) => plan::plan(global, &tasks, out.as_deref(), rbac),
         Some(Command::Apply { plan, allow_pending }) => plan::apply(global, &plan, allow_pending),
         Some(Command::List) => list::list(global),
-        Some(Command::Status) => run::status(global),
+        Some(Command::Status) => status::status(global),
         Some(Command::History { run }) => history::history(global, run.as_deref()),
         Some(Command::Undo { run, resume }) => undo::undo(global, &run, resume),
         Some(Command::Env { command: EnvCommand::Pin { run } }) => environment::pin_here(global, &run),

@@ -1,15 +1,14 @@
-//! `railrun SCRIPT`, `railrun run` and `railrun status`: find the scripts, check them, hand them to the task floor.
+//! `railrun SCRIPT` and `railrun run`: find the scripts, check them, hand them to the task floor.
 
-use super::args::{Global, Output, RunArgs};
+use super::args::{Global, RunArgs};
 use super::choose::Found;
 use super::exit::Exit;
 use super::{check, choose, resume, rights, setup};
 use crate::effect::Mode;
 use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
-use crate::event::{Event, Listener, Phase, RunOutcome, Verdict};
+use crate::event::{Event, Listener, RunOutcome};
 use crate::host::SharedHost;
-use crate::report::Paint;
 use crate::script::Fault;
 use crate::task::{self, Failed, Runner, id_of};
 use miette::Diagnostic;
@@ -43,71 +42,6 @@ pub fn scripts(global: &Global, names: &[String], run: &RunArgs) -> Exit {
         }
         Err(stop) => stop,
     })
-}
-
-/// Which tasks are done, and what each still misses.
-pub fn status(global: &Global) -> Exit {
-    on_own_stack(|| {
-        let root = setup::root();
-        let sources = Sources::new(root.clone());
-        let host = match setup::host(&Global { quiet: true, ..global.clone() }, root, Mode::DryRun) {
-            Ok(host) => host,
-            Err(fault) => return check::fail(global, &sources, &fault),
-        };
-        let found = Found::in_folder(&sources);
-        // Every task asks the cluster: that there is none is said once.
-        if let Err(error) = host.cluster() {
-            return check::fail(global, &sources, &error.into());
-        }
-        let engine = engine(&host, &sources);
-        let runner = Runner { host: &host, engine: &engine, tasks: &found.scripts, ahead: None };
-        let mut all_done = true;
-        for script in found.scripts.iter().filter(|script| script.task.is_some()) {
-            all_done &= say_status(global, &runner, script);
-        }
-        match found.say_broken(global, &sources) {
-            Some(exit) => exit,
-            None if all_done => Exit::Done,
-            None => Exit::Failed,
-        }
-    })
-}
-
-fn say_status(global: &Global, runner: &Runner, script: &Script) -> bool {
-    let answers = runner.done(script, Phase::DoneWhen).unwrap_or_else(|error| {
-        let said = Fault::find(&error).map_or_else(|| error.to_string(), |fault| fault.message());
-        vec![("it can be asked".into(), Verdict::Unknown(said))]
-    });
-    let done = !answers.is_empty() && answers.iter().all(|(_, verdict)| verdict.holds());
-    let title = script.task.as_ref().map(|task| task.title.clone()).unwrap_or_default();
-    if global.output == Output::Json {
-        let lines: Vec<_> = answers.iter().map(|(name, verdict)| serde_json::json!({"name": name, "verdict": verdict})).collect();
-        let line = serde_json::json!({"id": id_of(script), "title": title, "done": done, "done_when": lines});
-        let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.redact(&line.to_string()));
-        return done;
-    }
-    let paint = setup::paint_stdout(global);
-    let mut lines = vec![status_line(paint, &id_of(script), &title, done)];
-    for (name, verdict) in answers.iter().filter(|(_, verdict)| !verdict.holds()) {
-        lines.push(format!("       {}", why(name, verdict)));
-    }
-    for line in lines {
-        let _ = writeln!(std::io::stdout(), "{}", crate::report::harmless(&runner.host.redactor.redact(&line)));
-    }
-    done
-}
-
-fn status_line(paint: Paint, id: &str, title: &str, done: bool) -> String {
-    let mark = if done { crate::report::Mark::Yes } else { crate::report::Mark::No };
-    paint.line(mark, &format!("{id}  {title}"), "", if done { "done" } else { "not done" })
-}
-
-fn why(name: &str, verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Unknown(reason) => format!("{name}: could not be asked: {}", reason.lines().next().unwrap_or_default()),
-        Verdict::False(detail) if !detail.is_empty() => format!("not true: {name} ({})", detail.replace('\n', " ")),
-        _ => format!("not true: {name}"),
-    }
 }
 
 /// A run that is ready to begin.

@@ -24,6 +24,7 @@ const READS: &[(&str, &[&str], Option<&str>)] = &[
     ("git", &["ls-files"], None),
     ("git", &["symbolic-ref", "--quiet", "--short"], None),
     ("git", &["merge-base"], None),
+    ("git", &["for-each-ref"], None),
     ("git", &["check-ref-format"], None),
     ("git", &["config", "--get"], None),
     ("git", &["--version"], None),

@@ -112,6 +112,14 @@ impl<'h> Repo<'h> {
         }
     }
 
+    /// Whether another branch than the one that is checked out, here or at a remote, has its last commit too.
+    pub async fn merged(&self) -> Result<bool, RepoError> {
+        let Some(own) = self.branch().await? else { return Ok(true) };
+        let words = ["for-each-ref", "--contains", "HEAD", "--format=%(refname)", "refs/heads", "refs/remotes"];
+        let found = self.read_git(&words).await?;
+        Ok(found.lines().any(|name| name != format!("refs/heads/{own}") && !name.ends_with(&format!("/{own}"))))
+    }
+
     /// What waits for somebody in this checkout: a merge, a rebase.
     pub async fn busy(&self) -> Result<Option<&'static str>, RepoError> {
         let folder = PathBuf::from(self.read_git(&["rev-parse", "--absolute-git-dir"]).await?);

@@ -107,19 +107,28 @@ fn logical_end(lines: &[String], first: usize) -> usize {
     (at + 1).min(lines.len())
 }
 
-/// A recipe goes on over blank lines and comments as long as another of its lines follows.
+/// A recipe goes on over blank lines, comments and whole conditions as long as another of its lines follows.
 fn recipe_end(lines: &[String], first: usize) -> usize {
-    let (mut end, mut at) = (first, first);
+    let (mut end, mut at, mut open) = (first, first, 0_usize);
     while at < lines.len() {
         let line = &lines[at];
-        if line.starts_with('\t') {
-            at = logical_end(lines, at);
-            end = at;
-        } else if line.trim().is_empty() || line.starts_with('#') {
-            at += 1;
-        } else {
-            break;
+        match line.split_whitespace().next() {
+            _ if line.starts_with('\t') => {
+                at = logical_end(lines, at);
+                end = at;
+                continue;
+            }
+            None => {}
+            Some("ifeq" | "ifneq" | "ifdef" | "ifndef") => open += 1,
+            Some("else") if open > 0 => {}
+            Some("endif") if open > 0 => {
+                open -= 1;
+                end = if open == 0 { at + 1 } else { end };
+            }
+            Some(word) if word.starts_with('#') => {}
+            Some(_) => break,
         }
+        at += 1;
     }
     end
 }
@@ -141,7 +150,7 @@ fn add(lines: &mut Vec<String>, rules: &[Rule], name: &str, target: &Target) {
 
 fn declare_phony(lines: &mut Vec<String>, name: &str) {
     let declared = |at: usize, lines: &[String]| {
-        lines[at..logical_end(lines, at)].iter().flat_map(|line| line.split_whitespace()).any(|word| word == name)
+        lines[at..logical_end(lines, at)].iter().flat_map(|line| uncommented(line).split_whitespace()).any(|word| word == name)
     };
     let phony: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with(".PHONY:")).collect();
     if phony.iter().any(|at| declared(*at, lines)) {
@@ -149,11 +158,17 @@ fn declare_phony(lines: &mut Vec<String>, name: &str) {
     }
     if let Some(at) = phony.first() {
         let last = logical_end(lines, *at) - 1;
-        lines[last] = format!("{} {name}", lines[last].trim_end());
+        let (names, comment) = lines[last].split_at(uncommented(&lines[last]).len());
+        let gap = if comment.is_empty() { "" } else { " " };
+        lines[last] = format!("{} {name}{gap}{comment}", names.trim_end());
     } else {
         let at = rules(lines).iter().find(|rule| rule.names.iter().any(|one| one == name)).map_or(0, |rule| rule.first);
         lines.splice(at..at, [format!(".PHONY: {name}"), String::new()]);
     }
+}
+
+fn uncommented(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -164,6 +179,16 @@ mod tests {
 
     fn target(recipe: &str) -> Target {
         Target { help: "New".into(), needs: vec![], recipe: vec![recipe.into()] }
+    }
+
+    #[test]
+    fn a_condition_in_a_recipe_goes_with_it_and_a_comment_behind_phony_stays_one() {
+        let text = ".PHONY: a # all of them\n\na:\n\tone\nifdef X\n\ttwo\nendif\n\nb:\n\tthree\n";
+        let changed = with_target(text, "a", &target("new")).unwrap();
+        assert_eq!(changed, ".PHONY: a # all of them\n\na: ## New\n\tnew\n\nb:\n\tthree\n");
+        let added = with_target(text, "c", &target("new")).unwrap();
+        assert!(added.starts_with(".PHONY: a c # all of them\n"), "{added}");
+        assert_eq!(with_target(&added, "c", &target("new")).unwrap(), added);
     }
 
     #[test]

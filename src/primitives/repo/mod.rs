@@ -98,6 +98,17 @@ mod verbs {
         look(&ctx, &[], |host| Ok(host.wait::<_, _, Fault>(on(host, checkout).branch())?.unwrap_or_default()))
     }
 
+    /// Whether another branch than the one that is checked out has its last commit too, here or at a remote.
+    ///
+    /// ```rhai
+    /// let cluster = repo::open("cluster");
+    /// if !cluster.merged() { note(`${cluster.branch()} waits to be merged`); }
+    /// ```
+    #[rhai_fn(global, volatile, return_raw)]
+    pub fn merged(ctx: NativeCallContext, checkout: &mut Checkout) -> RhaiResultOf<Dynamic> {
+        look(&ctx, &[], |host| host.wait::<_, _, Fault>(on(host, checkout).merged()))
+    }
+
     /// Whether a commit could be made now: nothing is changed, a branch is checked out, no merge or rebase is under
     /// way. What is in the way is thrown.
     ///
@@ -245,7 +256,7 @@ fn last_commit(checkout: &Checkout) -> String {
 }
 
 pub fn primitive() -> Primitive {
-    let reads = ["open", "exists", "read", "committed", "clean", "head", "branch", "ready"].map(Verb::read);
+    let reads = ["open", "exists", "read", "committed", "clean", "head", "branch", "merged", "ready"].map(Verb::read);
     let states = ["write", "remove", "take", "commit"].map(Verb::state);
     let states = states.into_iter().chain([Verb::state("set_target").options::<Target>()]);
     Primitive {

@@ -149,6 +149,15 @@ fn a_branch_with_commits_of_its_own_is_not_thrown_away() {
 }
 
 #[test]
+fn a_branch_is_merged_once_another_has_its_last_commit() {
+    let trial = with_checkout();
+    trial.run("let c = repo::open(\"cluster\"); c.write(\"a.txt\", \"2\"); c.commit(\"m\", [\"a.txt\"]);");
+    assert_eq!(trial.text("repo::open(\"cluster\").merged()"), "false");
+    git(&trial, "branch --force main railrun/workplan");
+    assert_eq!(trial.text("repo::open(\"cluster\").merged()"), "true");
+}
+
+#[test]
 fn bad_requests_are_refused() {
     let trial = with_checkout();
     trial.put("e/x", "");
