@@ -1,6 +1,7 @@
 //! A failure after every step of a task, in sequence on one platform: whatever has been done by then is undone, or the point
 //! of no return has been passed and the next run goes forward. Either way Gitea works and no checkout is half-edited.
 
+use super::logs::Mark;
 use super::platform::{Repository, checkout, git_status, keep, login_works};
 
 const FAILING: &str = "    task.step(\"on purpose\", || { throw \"injected on purpose\"; });\n";
@@ -10,6 +11,9 @@ pub fn after_every_step(scripts: &[&str]) {
     for script in scripts {
         let file = format!("scripts/{script}.rhai");
         let text = Repository::own().read(&file);
+        let mark = Mark::now();
+        Repository::own().railrun(&[&file, "--dry-run"]).exits(0);
+        assert_eq!(mark.writes(), Vec::<String>::new(), "{file}'s dry run wrote something");
         for (place, step) in steps(&text) {
             fails_before(&file, &text, place, step);
         }

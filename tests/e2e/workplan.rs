@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const ALL: &[&str] = &["run", "t01", "t02", "t06", "t03", "t05"];
 
 /// What git has: every head, and nothing that waits for a commit.
-fn heads() -> Vec<String> {
+pub fn heads() -> Vec<String> {
     let head = |name: &&str| {
         let folder = checkout(name);
         assert_eq!(git_status(&folder), "", "{name} has changes that nobody committed");
@@ -49,7 +49,7 @@ fn the_workplan_runs_to_its_end_in_one_command() {
         return;
     }
     let repository = Repository::own();
-    let (before, session) = (facts(), Session::sign_in());
+    let (before, cloned, session) = (facts(), clones(), Session::sign_in());
     a_gitops_controller_is_named_and_refused(&repository);
     killed_in_the_middle_of_helm(&repository);
     repository.railrun(ALL).exits(0).says("T06 is done").says("T03 is done").says("T05 is done");
@@ -71,10 +71,12 @@ fn the_workplan_runs_to_its_end_in_one_command() {
         assert_eq!(mark.writes(), Vec::<String>::new(), "{script}'s dry run wrote something");
         assert_eq!(heads(), committed, "{script}'s dry run touched a checkout");
     }
-    repository.railrun(&["scripts/boundary.rhai"]).exits(0);
+    the_boundary_is_seen(&repository);
     status_tells_what_was_undone(&repository);
     every_target_works();
     old_volumes_go_once_nobody_wants_them(&repository);
+    further_applications_get_their_own(&repository);
+    assert_eq!(clones(), cloned, "clones are not what they were");
 }
 
 /// The last way back: it wants a proven backup, which `make backup` has made by now.
@@ -86,6 +88,65 @@ fn old_volumes_go_once_nobody_wants_them(repository: &Repository) {
     assert_eq!(claims(), 0);
     repository.railrun(&["scripts/t02-cleanup.rhai"]).exits(0).says("nothing to change");
     assert!(login_works(), "nobody can log in");
+}
+
+/// Every repository as somebody gets it who clones it: whole, with every ref.
+fn clones() -> String {
+    shell(&format!("{}/tests/sandbox/platform/clones", env!("CARGO_MANIFEST_DIR")))
+}
+
+/// A database in a values file of the cluster is found, whatever the file is called.
+fn the_boundary_is_seen(repository: &Repository) {
+    repository.railrun(&["scripts/boundary.rhai"]).exits(0);
+    let stray = checkout("railiance-cluster").join("helm/wiki-values.yaml");
+    shell(&format!("printf 'postgresql:\\n  enabled: true\\n' > {}", stray.display()));
+    let ran = repository.railrun(&["scripts/boundary.rhai"]);
+    shell(&format!("rm {}", stray.display()));
+    ran.exits(1).says("railiance-cluster/helm/wiki-values.yaml: postgresql");
+}
+
+/// A database and a user of Valkey for applications after Gitea; passwords are rotated, the old one is refused.
+fn further_applications_get_their_own(repository: &Repository) {
+    for reserved in ["postgres", "repmgr"] {
+        let ran = repository.railrun(&["scripts/new-database.rhai", "--set", &format!("app.name={reserved}")]).exits(1);
+        assert!(ran.stderr.contains("the cluster itself has a user or database"), "{}", ran.stderr);
+    }
+    repository.railrun(&["scripts/new-database.rhai", "--set", "app.name=wiki"]).exits(0).says("postgresql://wiki@");
+    for application in ["wiki", "gitea"] {
+        let rotated = repository.railrun(&["scripts/rotate-password.rhai", "--set", &format!("app.name={application}")]).exits(0);
+        assert!(rotated.stderr.contains("the old one is refused"), "{}", rotated.stderr);
+    }
+    assert!(login_works(), "nobody can log in after its database password was rotated");
+    let zulip = Repository::copy();
+    zulip.add("scripts/zulip.rhai", &format!("//! A user for Zulip.\n{ZULIP}"));
+    zulip.railrun(&["scripts/zulip.rhai"]).exits(0);
+    zulip.railrun(&["scripts/zulip.rhai"]).exits(0).says("already done");
+    valkeys_password_is_rotated(repository);
+}
+
+/// As `docs/valkey.md` has it.
+const ZULIP: &str = r#"
+import "valkey" as valkey;
+
+fn steps(task) {
+    task.step("a user and a database number for Zulip", #{
+        done: || valkey::can_use("zulip"),
+        run: || {
+            valkey::provide("zulip", 3);
+            retry(#{ timeout: "1m", every: "1s" }, || valkey::can_use("zulip"));
+        },
+    });
+    task.step("commit", || valkey::commit_values("valkey: a user for Zulip"));
+}
+"#;
+
+/// A new value and `make valkey-deploy`: Gitea follows.
+fn valkeys_password_is_rotated(repository: &Repository) {
+    let platform = checkout("railiance-platform");
+    let values = platform.join("helm/valkey-values.sops.yaml");
+    shell(&format!("sops set {} '[\"auth\"][\"password\"]' '\"rotated-by-hand-1\"'", values.display()));
+    repository.railrun(&["run", "t06"]).exits(0).says("T06 is done");
+    assert!(login_works(), "nobody can log in after Valkey's password was rotated");
 }
 
 /// helm runs on when railrun is killed; the same command finds out what became of it.
