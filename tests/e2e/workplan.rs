@@ -215,7 +215,12 @@ fn every_target_works() {
     make(&apps, "gitea-status");
     make(&apps, "gitea-deploy");
     make(&cluster, "smoke");
-    make(&cluster, "backup");
+    let covered = shell(&format!("make -C {} backup 2>&1", cluster.display()));
+    keep(&covered);
+    for kept in ["backed up cluster-objects.json.gz", "backed up kubeconfig"] {
+        assert!(covered.contains(kept), "the cluster's backup lacks `{kept}`:\n{covered}");
+    }
+    assert!(!covered.contains("backed up postgresql") && !covered.contains("backed up valkey"), "{covered}");
     let railrun = format!("cd {} && {}", env!("CARGO_MANIFEST_DIR"), env!("CARGO_BIN_EXE_railrun"));
     make(&platform, &format!("backup RAILRUN='{railrun}'"));
     for target in ["pg-deploy", "pg-status", "valkey-deploy", "valkey-status", "smoke"] {
