@@ -345,7 +345,8 @@ pub fn change<T, E: Display + From<Interrupted>>(
     stage.may_begin()?;
     stage.admit(&what, &diff)?;
     stage.intent(&what, &diff);
-    let result = apply(&Permit(()), &diff);
+    // Asking and writing down took time, in which the lock may have been lost.
+    let result = stage.may_begin().map_err(E::from).and_then(|()| apply(&Permit(()), &diff));
     match &result {
         Ok(_) => stage.done(&what, Ok(())),
         Err(error) => stage.done(&what, Err(&error.to_string())),
@@ -358,28 +359,39 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
 
-    struct Log(Mode, RefCell<Vec<String>>);
+    struct Log {
+        mode: Mode,
+        said: RefCell<Vec<String>>,
+        /// From its intent on the lock is lost.
+        loses: bool,
+    }
+    impl Log {
+        fn say(&self, line: String) {
+            self.said.borrow_mut().push(line);
+        }
+    }
     impl Stage for Log {
         fn mode(&self) -> Mode {
-            self.0
+            self.mode
         }
         fn unchanged(&self, what: &Change) {
-            self.1.borrow_mut().push(format!("unchanged {what}"));
+            self.say(format!("unchanged {what}"));
         }
         fn planned(&self, what: &Change, _: &Diff) {
-            self.1.borrow_mut().push(format!("planned {what}"));
+            self.say(format!("planned {what}"));
         }
         fn intent(&self, what: &Change, _: &Diff) {
-            self.1.borrow_mut().push(format!("intent {what}"));
+            self.say(format!("intent {what}"));
         }
         fn done(&self, what: &Change, result: Result<(), &str>) {
-            self.1.borrow_mut().push(format!("done {what} {result:?}"));
+            self.say(format!("done {what} {result:?}"));
         }
         fn waits_for(&self, _: &Change) -> Option<String> {
             None
         }
         fn may_begin(&self) -> Result<(), Interrupted> {
-            Ok(())
+            let begun = self.said.borrow().iter().any(|line| line.starts_with("intent"));
+            if self.loses && begun { Err(Interrupted::LockLost("it was not renewed".into())) } else { Ok(()) }
         }
     }
 
@@ -393,9 +405,9 @@ mod tests {
     }
 
     fn run(mode: Mode, preview: Preview<i32>, apply: Result<i32, Broken>) -> (Vec<String>, Result<Outcome<i32>, Broken>) {
-        let log = Log(mode, RefCell::default());
+        let log = Log { mode, said: RefCell::default(), loses: false };
         let result = change(&log, Change::new("scale", "a/b"), || Ok(preview), |_, _| apply);
-        (log.1.into_inner(), result)
+        (log.said.into_inner(), result)
     }
 
     #[test]
@@ -423,6 +435,16 @@ mod tests {
     fn a_failed_change_is_written_down_as_failed() {
         let (log, result) = run(Mode::Live, Preview::action("x"), Err(Broken));
         assert_eq!(log, ["intent scale a/b", "done scale a/b Err(\"broken\")"]);
+        assert!(result.is_err());
+    }
+
+    /// SIGSTOP while the intent was written, and another holder since: helm and SQL have no fence on the wire.
+    #[test]
+    fn a_lock_that_is_lost_while_the_intent_is_written_stops_the_change() {
+        let log = Log { mode: Mode::Live, said: RefCell::default(), loses: true };
+        let apply = |_: &Permit, _: &Diff| panic!("this run is not the only one any more");
+        let result: Result<Outcome<i32>, Broken> = change(&log, Change::new("scale", "a/b"), || Ok(Preview::action("x")), apply);
+        assert_eq!(log.said.into_inner(), ["intent scale a/b", "done scale a/b Err(\"broken\")"]);
         assert!(result.is_err());
     }
 }
