@@ -57,8 +57,8 @@ fn recorder(global: &Global, out: Option<&Path>) -> Result<Option<Recorder>, Fau
 fn write(global: &Global, host: &SharedHost, recorder: &Recorder, out: &Path) -> Result<(), PlanError> {
     let uid = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
     let plan = recorder.plan(&host.settings.environment_name, uid.as_deref(), host.rights.needs(host));
-    let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
-    SavedPlan::write(&(host.redactor.redact(&text) + "\n"), out)?;
+    let record = host.redactor.record(serde_json::to_value(&plan).unwrap_or_default());
+    SavedPlan::write(&(serde_json::to_string_pretty(&record).unwrap_or_default() + "\n"), out)?;
     if !global.quiet {
         let changes: usize = plan.tasks.iter().flat_map(|task| &task.steps).map(|step| step.changes.len()).sum();
         let name = out.display();

@@ -82,8 +82,8 @@ fn say_status(global: &Global, runner: &Runner, script: &Script) -> bool {
     let title = script.task.as_ref().map(|task| task.title.clone()).unwrap_or_default();
     if global.output == Output::Json {
         let lines: Vec<_> = answers.iter().map(|(name, verdict)| serde_json::json!({"name": name, "verdict": verdict})).collect();
-        let line = serde_json::json!({"id": id_of(script), "title": title, "done": done, "done_when": lines});
-        let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.redact(&line.to_string()));
+        let line = serde_json::json!({"v": 1, "id": id_of(script), "title": title, "done": done, "done_when": lines});
+        let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.record(line));
         return done;
     }
     let paint = setup::paint_stdout(global);
