@@ -255,7 +255,17 @@ fn spawn(command: &Command) -> std::io::Result<tokio::process::Child> {
     if let Some(folder) = &command.folder {
         child.current_dir(folder);
     }
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| leads_elsewhere(command, name)) {
+        child.env_remove(name);
+    }
     child.spawn()
+}
+
+/// Whether this variable of ours would lead a program that is given a kubeconfig to another cluster.
+fn leads_elsewhere(command: &Command, name: &str) -> bool {
+    let given = |name: &str| command.env.iter().any(|(given, _)| given == name);
+    let leads = name.starts_with("HELM_KUBE") || name.starts_with("KUBERNETES_SERVICE_") || name == "KUBERNETES_MASTER";
+    leads && given("KUBECONFIG") && !given(name)
 }
 
 #[cfg(test)]
@@ -272,6 +282,16 @@ mod tests {
     #[test]
     fn a_program_gets_its_input_and_gives_its_output() {
         assert_eq!(machine("cat").unwrap().text(), "in");
+    }
+
+    #[test]
+    fn what_leads_to_another_cluster_is_not_handed_on_beside_a_kubeconfig() {
+        let given = Command::new("helm", ["list"]).env("KUBECONFIG", "x").env("HELM_KUBECONTEXT", "dry-run");
+        for name in ["HELM_KUBEAPISERVER", "HELM_KUBETOKEN", "KUBERNETES_SERVICE_HOST"] {
+            assert!(leads_elsewhere(&given, name), "{name}");
+            assert!(!leads_elsewhere(&Command::new("helm", ["list"]), name), "{name}");
+        }
+        assert!(!leads_elsewhere(&given, "HELM_KUBECONTEXT") && !leads_elsewhere(&given, "HELM_CACHE_HOME"));
     }
 
     #[test]

@@ -66,3 +66,13 @@ fn what_cannot_be_run_is_refused() {
     assert_eq!(trial.code("command::run([\"echo\"], #{foldr: \"x\"})"), "option::invalid");
     assert!(trial.said().is_empty());
 }
+
+/// Without a cluster a program used the kubeconfig that it found at home, in a dry run too.
+#[test]
+fn where_the_cluster_cannot_be_reached_a_program_finds_no_other() {
+    let settings = "default_environment: x\nenvironments: {x: {kubeconfig: /nowhere/kubeconfig}}";
+    for mode in [Mode::DryRun, Mode::Live] {
+        let trial = Trial::new(Setup { mode, process: Process::real(), settings });
+        trial.run("expect(command::run([\"sh\", \"-c\", \"echo $KUBECONFIG\"], #{read_only: true}).stdout, \"/dev/null\\n\")");
+    }
+}
