@@ -46,7 +46,7 @@ fn carry_out(ctx: &NativeCallContext, words: &Array, options: Map) -> RhaiResult
         let run = prepared(host, words, &options)?;
         let what = options.touches.iter().fold(Change::new("command run", run.command.to_string()), Change::touching);
         let folder = run.command.folder.as_deref().map(|folder| host.files.name(folder)).filter(|name| !name.is_empty());
-        let request = folder.map_or_else(Diff::new, |folder| Diff::new().note(format!("in `{folder}`")));
+        let request = folder.map_or_else(Diff::new, |folder| Diff::new().note(format!("in `{folder}`"))).with_unseen(run.unseen(&options));
         host.change(what, || Ok(Preview::Action { request }), |permit, _| host.wait(run.ended(host.process.write(permit, &run.command))))
     })
 }
