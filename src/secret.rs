@@ -153,7 +153,7 @@ impl Redactor {
 /// (`existingSecret`, `passwordKey`, `secretName`) may be.
 pub fn looks_secret(name: &str) -> bool {
     const KEYS: [&str; 6] = ["apikey", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey"];
-    const WORDS: [&str; 7] = ["password", "passwd", "passphrase", "secret", "token", "credential", "pwd"];
+    const WORDS: [&str; 6] = ["password", "passwd", "passphrase", "secret", "token", "credential"];
     const NAMES: [&str; 5] = ["name", "ref", "path", "file", "type"];
     let plain = name.to_lowercase().replace(['_', '-'], "");
     let is_key = KEYS.iter().any(|end| plain.ends_with(end));
