@@ -3,8 +3,11 @@
 //! Dry run, idempotence, the event stream and everything that reads it hang on [`change`]; no primitive knows
 //! that they exist. What is printed or remembered about a change is the [`Stage`]'s business, not this file's.
 
+mod diff;
+
+pub use diff::{Diff, Edit, Sealed};
+
 use serde::Serialize;
-use similar::TextDiff;
 use std::fmt::{self, Display};
 
 /// The right to alter something. Only [`change`] makes one, and it only lends it.
@@ -71,123 +74,6 @@ impl Change {
 impl Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.target)
-    }
-}
-
-/// One line of a difference.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Edit {
-    /// A value at a path; `None` stands for "absent".
-    Field {
-        path: String,
-        from: Option<String>,
-        to: Option<String>,
-        /// What stands behind a masked value.
-        #[serde(skip)]
-        sealed: Sealed,
-    },
-    /// A text as a unified diff.
-    Text { name: String, unified: String },
-    /// Something said in words.
-    Note(String),
-    /// Something worth knowing that says nothing about what is changed: a size, an age.
-    Aside(String),
-}
-
-/// Values that are never shown. They tell one difference from another, and that only through a keyed fingerprint.
-#[derive(Clone, Default)]
-pub struct Sealed(Vec<String>);
-
-impl Sealed {
-    pub fn of<'v>(values: impl IntoIterator<Item = Option<&'v str>>) -> Self {
-        Self(values.into_iter().map(|value| value.unwrap_or_default().to_owned()).collect())
-    }
-}
-
-impl fmt::Debug for Sealed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[sealed]")
-    }
-}
-
-/// What is sealed does not take part in comparing what is shown.
-impl PartialEq for Sealed {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-/// What differs, ready to be shown. Secrets never enter it: use [`Diff::secret`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Diff {
-    pub edits: Vec<Edit>,
-}
-
-impl Diff {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.edits.is_empty()
-    }
-
-    #[must_use]
-    pub fn field(mut self, path: impl Into<String>, from: Option<String>, to: Option<String>) -> Self {
-        self.edits.push(Edit::Field { path: path.into(), from, to, sealed: Sealed::default() });
-        self
-    }
-
-    /// A secret value that comes in place of another, or of none: told apart by fingerprint, never shown.
-    #[must_use]
-    pub fn sealed(self, path: impl Into<String>, before: Option<&str>, after: &str) -> Self {
-        let mut diff = self.secret(path, before.is_some());
-        if let Some(Edit::Field { sealed, .. }) = diff.edits.last_mut() {
-            *sealed = Sealed::of([before, Some(after)]);
-        }
-        diff
-    }
-
-    /// What this difference is, for a keyed fingerprint: all that is shown except asides, and what is sealed.
-    pub fn essence(&self) -> Vec<u8> {
-        let parts = self.edits.iter().filter(|edit| !matches!(edit, Edit::Aside(_))).map(|edit| {
-            let sealed: &[String] = if let Edit::Field { sealed, .. } = edit { &sealed.0 } else { &[] };
-            serde_json::to_string(&(edit, sealed)).unwrap_or_default()
-        });
-        parts.collect::<Vec<_>>().join("\n").into_bytes()
-    }
-
-    /// A secret value that is new or other than before: only that is shown.
-    #[must_use]
-    pub fn secret(self, path: impl Into<String>, existed: bool) -> Self {
-        let (from, to) = if existed { (Some("[secret]".into()), "(secret changed)") } else { (None, "[secret]") };
-        self.field(path, from, Some(to.into()))
-    }
-
-    /// A file's content, as a unified diff with three lines of context.
-    #[must_use]
-    pub fn text(mut self, name: impl Into<String>, before: &str, after: &str) -> Self {
-        let unified = TextDiff::from_lines(before, after).unified_diff().context_radius(3).to_string();
-        self.edits.push(Edit::Text { name: name.into(), unified });
-        self
-    }
-
-    /// Something worth knowing that may differ from one look to the next.
-    #[must_use]
-    pub fn aside(mut self, text: impl Into<String>) -> Self {
-        self.edits.push(Edit::Aside(text.into()));
-        self
-    }
-
-    #[must_use]
-    pub fn note(mut self, text: impl Into<String>) -> Self {
-        self.edits.push(Edit::Note(text.into()));
-        self
-    }
-
-    pub fn extend(&mut self, other: Diff) {
-        self.edits.extend(other.edits);
     }
 }
 
@@ -345,7 +231,8 @@ pub fn change<T, E: Display + From<Interrupted>>(
     stage.may_begin()?;
     stage.admit(&what, &diff)?;
     stage.intent(&what, &diff);
-    let result = apply(&Permit(()), &diff);
+    // Asking and writing down took time, in which the lock may have been lost.
+    let result = stage.may_begin().map_err(E::from).and_then(|()| apply(&Permit(()), &diff));
     match &result {
         Ok(_) => stage.done(&what, Ok(())),
         Err(error) => stage.done(&what, Err(&error.to_string())),
@@ -358,28 +245,39 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
 
-    struct Log(Mode, RefCell<Vec<String>>);
+    struct Log {
+        mode: Mode,
+        said: RefCell<Vec<String>>,
+        /// From its intent on the lock is lost.
+        loses: bool,
+    }
+    impl Log {
+        fn say(&self, line: String) {
+            self.said.borrow_mut().push(line);
+        }
+    }
     impl Stage for Log {
         fn mode(&self) -> Mode {
-            self.0
+            self.mode
         }
         fn unchanged(&self, what: &Change) {
-            self.1.borrow_mut().push(format!("unchanged {what}"));
+            self.say(format!("unchanged {what}"));
         }
         fn planned(&self, what: &Change, _: &Diff) {
-            self.1.borrow_mut().push(format!("planned {what}"));
+            self.say(format!("planned {what}"));
         }
         fn intent(&self, what: &Change, _: &Diff) {
-            self.1.borrow_mut().push(format!("intent {what}"));
+            self.say(format!("intent {what}"));
         }
         fn done(&self, what: &Change, result: Result<(), &str>) {
-            self.1.borrow_mut().push(format!("done {what} {result:?}"));
+            self.say(format!("done {what} {result:?}"));
         }
         fn waits_for(&self, _: &Change) -> Option<String> {
             None
         }
         fn may_begin(&self) -> Result<(), Interrupted> {
-            Ok(())
+            let begun = self.said.borrow().iter().any(|line| line.starts_with("intent"));
+            if self.loses && begun { Err(Interrupted::LockLost("it was not renewed".into())) } else { Ok(()) }
         }
     }
 
@@ -393,9 +291,9 @@ mod tests {
     }
 
     fn run(mode: Mode, preview: Preview<i32>, apply: Result<i32, Broken>) -> (Vec<String>, Result<Outcome<i32>, Broken>) {
-        let log = Log(mode, RefCell::default());
+        let log = Log { mode, said: RefCell::default(), loses: false };
         let result = change(&log, Change::new("scale", "a/b"), || Ok(preview), |_, _| apply);
-        (log.1.into_inner(), result)
+        (log.said.into_inner(), result)
     }
 
     #[test]
@@ -423,6 +321,16 @@ mod tests {
     fn a_failed_change_is_written_down_as_failed() {
         let (log, result) = run(Mode::Live, Preview::action("x"), Err(Broken));
         assert_eq!(log, ["intent scale a/b", "done scale a/b Err(\"broken\")"]);
+        assert!(result.is_err());
+    }
+
+    /// SIGSTOP while the intent was written, and another holder since: helm and SQL have no fence on the wire.
+    #[test]
+    fn a_lock_that_is_lost_while_the_intent_is_written_stops_the_change() {
+        let log = Log { mode: Mode::Live, said: RefCell::default(), loses: true };
+        let apply = |_: &Permit, _: &Diff| panic!("this run is not the only one any more");
+        let result: Result<Outcome<i32>, Broken> = change(&log, Change::new("scale", "a/b"), || Ok(Preview::action("x")), apply);
+        assert_eq!(log.said.into_inner(), ["intent scale a/b", "done scale a/b Err(\"broken\")"]);
         assert!(result.is_err());
     }
 }

@@ -17,7 +17,7 @@ pub enum FileError {
     #[diagnostic(code(file::not_text))]
     NotText { path: String },
     #[error("cannot {verb} `{path}`: {reason}")]
-    #[diagnostic(code(file::failed))]
+    #[diagnostic(code(file::failed), help("look whether it and its folder are there, and whether this user may {verb} it"))]
     Failed { verb: &'static str, path: String, reason: String },
     #[error("`{path}` lies outside of what scripts may read")]
     #[diagnostic(code(file::outside), help("files are read below {root} and where a setting of `railrun.yaml` leads"))]

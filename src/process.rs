@@ -1,7 +1,10 @@
 //! The door to other programs. Everything railrun runs on this machine goes through here: what reads is on a list,
 //! anything else needs a [`Permit`]. No shell is involved, and no secret belongs into arguments.
 
+mod inherit;
 mod reads;
+
+pub use inherit::no_core_dumps;
 
 use crate::effect::Permit;
 use futures::future::BoxFuture;
@@ -86,7 +89,7 @@ pub enum ProcessError {
     #[diagnostic(code(process::missing), help("install `{program}`; `railrun doctor` lists what is needed and found"))]
     Missing { program: String },
     #[error("`{command}` {ending}{}", tail(stderr))]
-    #[diagnostic(code(process::failed))]
+    #[diagnostic(code(process::failed), help("run it by hand to see all that it says: its last lines are shown here"))]
     Failed { command: String, ending: String, status: Option<i32>, stderr: String, stdout: String },
     #[error("`{command}` is not known to only read")]
     #[diagnostic(code(process::not_a_read), help("a program that changes something runs inside a changing verb"))]
@@ -95,7 +98,7 @@ pub enum ProcessError {
     #[diagnostic(code(process::timeout), help("run it by hand: it may be waiting for an answer that nobody gives"))]
     Late { command: String, deadline: String },
     #[error("cannot run `{command}`: {reason}")]
-    #[diagnostic(code(process::cannot_run))]
+    #[diagnostic(code(process::cannot_run), help("look whether this user may run it, and may enter the folder that it runs in"))]
     CannotRun { command: String, reason: String },
 }
 
@@ -254,6 +257,9 @@ fn spawn(command: &Command) -> std::io::Result<tokio::process::Child> {
         .kill_on_drop(true);
     if let Some(folder) = &command.folder {
         child.current_dir(folder);
+    }
+    for name in inherit::withheld(command) {
+        child.env_remove(name);
     }
     child.spawn()
 }

@@ -101,3 +101,10 @@ fn list_reads_headers_and_evaluates_nothing() {
         "//! Moves it.\nconst TASK = #{ id: \"T7\", title: \"Move it\", needs: [\"T1\"] };\nfn steps(task) { throw \"evaluated\"; }\n";
     Test::new().file("scripts/t7.rhai", script).arg("list").run().success().prints("T7  Move it  scripts/t7.rhai  needs T1");
 }
+
+/// Secrets are in the memory of a process that crashes, this one or a program that it started.
+#[test]
+fn nothing_that_crashes_leaves_its_memory_behind() {
+    let script = r#"fn steps(task) { task.step("one", || note("cores: " + command::run(["sh", "-c", "ulimit -Hc"], #{ read_only: true }).stdout)); }"#;
+    Test::new().script(script).run().success().says("cores: 0");
+}

@@ -49,13 +49,18 @@ pub fn passes(global: &Global, sources: &Sources, scripts: &[Script]) -> bool {
 }
 
 fn say(global: &Global, finding: &Finding) {
-    let report = engine::report::finding(finding, &style(global));
+    let report = engine::report::finding(finding, &style(global, &Redactor::default()));
     show(global, &report);
 }
 
 /// Shows a failure that has no run around it.
 pub fn fail(global: &Global, sources: &Sources, fault: &Fault) -> Exit {
-    let report = engine::report::render(fault, sources, &style(global));
+    fail_beside(global, sources, &Redactor::default(), fault)
+}
+
+/// The same where secrets were read before it.
+pub fn fail_beside(global: &Global, sources: &Sources, redactor: &Redactor, fault: &Fault) -> Exit {
+    let report = engine::report::render(fault, sources, &style(global, redactor));
     show(global, &report);
     Exit::of(fault)
 }
@@ -69,7 +74,7 @@ fn show(global: &Global, report: &engine::report::Report) {
     }
 }
 
-fn style(global: &Global) -> engine::report::Style {
+pub(super) fn style(global: &Global, redactor: &Redactor) -> engine::report::Style {
     let paint = setup::paint(global);
-    engine::report::Style { colour: paint.colour, width: paint.width, redactor: Redactor::default() }
+    engine::report::Style { colour: paint.colour, width: paint.width, redactor: redactor.clone() }
 }

@@ -44,8 +44,8 @@ fn say(global: &Global, host: &SharedHost, what: &str, purpose: &str, found: &Re
             Ok(text) => (text, true),
             Err(text) => (text, false),
         };
-        let line = serde_json::json!({"what": what, "for": purpose, "found": found, "said": text.trim()}).to_string();
-        let _ = writeln!(std::io::stdout(), "{}", host.redactor.redact(&line));
+        let line = serde_json::json!({"v": 1, "what": what, "for": purpose, "found": found, "said": text.trim()});
+        let _ = writeln!(std::io::stdout(), "{}", host.redactor.record(line));
         return;
     }
     let paint = setup::paint_stdout(global);

@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::{check, setup};
 use crate::duration::show;
 use crate::engine::Sources;
-use crate::journal::{Store, Story};
+use crate::journal::{Store, Story, VERSION};
 use crate::script::Fault;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn lines(global: &Global, run: Option<&str>) -> Result<Vec<String>, Fault> {
     Ok(match run {
         Some(run) => {
             let story = store.story(run)?;
-            if json { story.records.iter().map(ToString::to_string).collect() } else { tell(&story) }
+            if json { story.records.iter().map(|record| versioned(record).to_string()).collect() } else { tell(&story) }
         }
         None => all(&store, json),
     })
@@ -39,7 +39,7 @@ fn lines(global: &Global, run: Option<&str>) -> Result<Vec<String>, Fault> {
 fn all(store: &Store, json: bool) -> Vec<String> {
     let line = |story: &Story| {
         if json {
-            return json!({"run": story.name(), "task": story.task, "script": story.script, "environment": story.environment,
+            return json!({"v": VERSION, "run": story.name(), "task": story.task, "script": story.script, "environment": story.environment,
                 "began": story.began, "outcome": story.outcome, "changes": story.changes, "cluster": story.cluster_uid})
             .to_string();
         }
@@ -48,6 +48,13 @@ fn all(store: &Store, json: bool) -> Vec<String> {
         format!("{:<32} {began}  {:<10} {:<12} {changes}", story.name(), story.environment, ending(story))
     };
     store.stories().iter().map(line).collect()
+}
+
+/// A record of the journal as it is given out: each says which form it has.
+fn versioned(record: &Value) -> Value {
+    let mut record = record.clone();
+    record["v"] = json!(VERSION);
+    record
 }
 
 fn ending(story: &Story) -> &str {
@@ -104,4 +111,16 @@ fn say(record: &Value) -> Option<String> {
         "run-ended" => format!("ended: {}", text("outcome")),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_says_which_form_it_has() {
+        let record = versioned(&json!({"event": "step-started", "name": "one", "at": "2026-01-01T00:00:00Z"}));
+        assert_eq!(record["v"], VERSION);
+        assert_eq!(record["name"], "one");
+    }
 }

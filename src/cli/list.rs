@@ -45,6 +45,7 @@ fn summary(script: &Script) -> String {
 fn json(script: &Script) -> String {
     let task = script.task.as_ref();
     serde_json::json!({
+        "v": 1,
         "id": task.map(|task| &task.id),
         "title": task.map(|task| &task.title),
         "summary": task.map_or_else(|| summary(script), |task| task.summary.clone()),

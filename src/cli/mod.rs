@@ -25,6 +25,7 @@ use clap::Parser;
 
 /// Runs the process's command line.
 pub fn main() -> Exit {
+    crate::process::no_core_dumps();
     let args = match Args::try_parse().and_then(Args::checked) {
         Ok(args) => args,
         Err(error) => return exit::usage(&error),

@@ -29,7 +29,7 @@ pub fn plan(global: &Global, names: &[String], out: Option<&Path>, rbac: bool) -
         if let (Some(out), Some(recorder)) = (out, &recorder)
             && let Err(error) = write(global, ready.host(), recorder, out)
         {
-            return check::fail(global, &Sources::new(setup::root()), &error.into());
+            return check::fail_beside(global, &Sources::new(setup::root()), &ready.host().redactor, &error.into());
         }
         if rbac {
             rights::print(ready.host(), names, &unseen);
@@ -57,8 +57,8 @@ fn recorder(global: &Global, out: Option<&Path>) -> Result<Option<Recorder>, Fau
 fn write(global: &Global, host: &SharedHost, recorder: &Recorder, out: &Path) -> Result<(), PlanError> {
     let uid = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
     let plan = recorder.plan(&host.settings.environment_name, uid.as_deref(), host.rights.needs(host));
-    let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
-    SavedPlan::write(&(host.redactor.redact(&text) + "\n"), out)?;
+    let record = host.redactor.record(serde_json::to_value(&plan).unwrap_or_default());
+    SavedPlan::write(&(serde_json::to_string_pretty(&record).unwrap_or_default() + "\n"), out)?;
     if !global.quiet {
         let changes: usize = plan.tasks.iter().flat_map(|task| &task.steps).map(|step| step.changes.len()).sum();
         let name = out.display();
@@ -84,11 +84,9 @@ pub fn apply(global: &Global, file: &Path, allow_pending: bool) -> Exit {
             Ok(ready) => ready,
             Err(stop) => return stop,
         };
-        if let Err(error) = may_apply(&ready, expected.plan(), &name, allow_pending) {
-            return stop(error.into());
-        }
-        if let Err(fault) = rights::ask(ready.host(), expected.plan().needs.clone(), Vec::new(), "this plan") {
-            return stop(fault);
+        let may = may_apply(&ready, expected.plan(), &name, allow_pending);
+        if let Err(fault) = may.and_then(|()| rights::ask(ready.host(), expected.plan().needs.clone(), Vec::new(), "this plan")) {
+            return check::fail_beside(global, &Sources::new(root.clone()), &ready.host().redactor, &fault);
         }
         let _ = ready.host().expected.set(expected);
         let exit = ready.run_all();
@@ -97,15 +95,43 @@ pub fn apply(global: &Global, file: &Path, allow_pending: bool) -> Exit {
     })
 }
 
-fn may_apply(ready: &run::Ready, plan: &SavedPlan, key: &str, allow_pending: bool) -> Result<(), PlanError> {
+fn may_apply(ready: &run::Ready, plan: &SavedPlan, key: &str, allow_pending: bool) -> Result<(), Fault> {
     let host = ready.host();
-    let uid = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
+    let uid = cluster_of(plan, host)?;
     plan.fits(&host.settings.environment_name, uid.as_deref(), key)?;
     let changed =
         |script: &&crate::engine::Script| !plan.tasks.iter().any(|task| task.script == script.name && task.source == script.fingerprint);
     if let Some(script) = ready.chosen().iter().find(changed) {
-        return Err(PlanError::ChangedScript { script: script.name.clone() });
+        return Err(PlanError::ChangedScript { script: script.name.clone() }.into());
     }
     let steps = plan.pending();
-    if steps.is_empty() || allow_pending { Ok(()) } else { Err(PlanError::Pending { steps }) }
+    if steps.is_empty() || allow_pending { Ok(()) } else { Err(PlanError::Pending { steps }.into()) }
+}
+
+/// The cluster that is here. Where the plan was made for one, that it cannot be reached is not that there is none.
+fn cluster_of(plan: &SavedPlan, host: &SharedHost) -> Result<Option<String>, Fault> {
+    match host.cluster() {
+        Ok(cluster) => Ok(Some(cluster.uid().to_owned())),
+        Err(error) if plan.cluster_uid.is_some() => Err(error.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Mode;
+    use crate::primitives::trial::{Setup, Trial};
+    use crate::process::Process;
+    use crate::rights::Needs;
+
+    #[test]
+    fn a_cluster_that_cannot_be_reached_is_not_taken_for_another_one() {
+        let settings = "default_environment: x\nenvironments: {x: {kubeconfig: /nowhere/kubeconfig}}";
+        let trial = Trial::new(Setup { mode: Mode::Live, process: Process::real(), settings });
+        let plan = |uid| Recorder::new(crate::journal::Key::for_tests()).plan("x", uid, Needs::new());
+        let fault = cluster_of(&plan(Some("abc")), &trial.host).unwrap_err();
+        assert!(fault.code() == "kube::bad_kubeconfig" && fault.help().is_some(), "{}", fault.message());
+        assert_eq!(cluster_of(&plan(None), &trial.host).unwrap(), None);
+    }
 }

@@ -10,9 +10,11 @@ use crate::engine::{self, Script, Sources};
 use crate::event::{Event, Listener, RunOutcome};
 use crate::host::SharedHost;
 use crate::script::Fault;
+use crate::secret::Redactor;
 use crate::task::{self, Failed, Runner, id_of};
 use miette::Diagnostic;
 use std::any::Any;
+use std::fmt::Display;
 use std::io::{BufRead, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -73,7 +75,7 @@ pub(super) fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs, a
     }
     if mode == Mode::Live && host.settings.environment.protected && !global.yes {
         confirm(&host, &chosen).map_err(|fault| {
-            check::fail(global, &sources, &fault);
+            check::fail_beside(global, &sources, &host.redactor, &fault);
             Exit::Refused
         })?;
     }
@@ -90,6 +92,7 @@ impl Ready<'_> {
     }
 
     pub fn run_all(&self) -> Exit {
+        quiet_panics(&self.host.redactor);
         let engine = engine(&self.host, &self.sources);
         let ahead = |script: &Script| rights::ahead(self.global, &self.host, script);
         let runner = Runner { host: &self.host, engine: &engine, tasks: &self.tasks, ahead: (!self.run.dry_run).then_some(&ahead) };
@@ -108,7 +111,7 @@ impl Ready<'_> {
         let earlier = match resume::earlier(&self.host, script, &self.run) {
             Ok(earlier) => earlier,
             Err(fault) => {
-                check::fail(self.global, &self.sources, &fault);
+                check::fail_beside(self.global, &self.sources, &self.host.redactor, &fault);
                 return if fault.is_refusal() { RunOutcome::Refused } else { RunOutcome::Failed };
             }
         };
@@ -119,11 +122,23 @@ impl Ready<'_> {
                 failed.outcome
             }
             Err(panic) => {
-                check::fail(self.global, &self.sources, &crashed(panic.as_ref()));
+                check::fail_beside(self.global, &self.sources, &self.host.redactor, &crashed(panic.as_ref()));
                 RunOutcome::Failed
             }
         }
     }
+}
+
+/// From here on a panic says where it was, as it does by itself, but no secret.
+fn quiet_panics(redactor: &Redactor) {
+    let redactor = redactor.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let _ = writeln!(std::io::stderr(), "{}", shown(&redactor, panic));
+    }));
+}
+
+fn shown(redactor: &Redactor, panic: &dyn Display) -> String {
+    crate::report::harmless(&redactor.redact(&panic.to_string()))
 }
 
 /// What a panic said, and how to go on from it.
@@ -134,8 +149,7 @@ fn crashed(panic: &(dyn Any + Send)) -> Fault {
 
 /// Says why a run did not end well, and where things stand.
 pub(super) fn explain(global: &Global, sources: &Sources, host: &SharedHost, script: &Script, failed: &Failed) {
-    let paint = setup::paint(global);
-    let style = engine::report::Style { colour: paint.colour, width: paint.width, redactor: host.redactor.clone() };
+    let style = check::style(global, &host.redactor);
     let report = engine::report::render(Failure::Script(&failed.error, &script.name), sources, &style);
     let mut rendered = report.rendered.trim_end().to_owned();
     if let Some(walk) = &failed.walk {
@@ -197,11 +211,16 @@ mod tests {
 
     #[test]
     fn a_crash_says_in_one_line_how_to_go_on() {
-        let panic = catch_unwind(|| panic!("index {} is out of bounds", 7)).unwrap_err();
-        let style = engine::report::Style { colour: false, width: 200, redactor: crate::secret::Redactor::default() };
+        let panic = catch_unwind(|| panic!("index {} is out of bounds of `hunter22`", 7)).unwrap_err();
+        let global = <crate::cli::args::Args as clap::Parser>::parse_from(["railrun", "list"]).global;
+        let redactor = Redactor::default();
+        redactor.learn("hunter22");
+        let style = engine::report::Style { colour: false, width: 200, redactor: redactor.clone() };
         let report = engine::report::render(&crashed(panic.as_ref()), &Sources::new(PathBuf::from("/nowhere")), &style);
-        assert!(report.rendered.contains("railrun stumbled: index 7 is out of bounds"), "{}", report.rendered);
+        assert!(report.rendered.contains("railrun stumbled: index 7 is out of bounds of `[secret]`"), "{}", report.rendered);
         let line = report.rendered.lines().find(|line| line.contains("the same command goes on")).unwrap_or_default();
         assert!(line.contains("`railrun undo` takes it back"), "{}", report.rendered);
+        assert_eq!(shown(&redactor, &"panicked at x: hunter22"), "panicked at x: [secret]");
+        assert_eq!(check::style(&global, &redactor).redactor.redact("hunter22"), "[secret]");
     }
 }

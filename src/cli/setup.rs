@@ -22,7 +22,7 @@ pub enum SetupError {
     #[diagnostic(code(junit::failed), help("name a file in a folder that exists, and that this user may write"))]
     Junit { path: PathBuf, reason: String },
     #[error("cannot start: {0}")]
-    #[diagnostic(code(railrun::start))]
+    #[diagnostic(code(railrun::start), help("it takes a few threads and open files: look at `ulimit -a`, then run the same command again"))]
     Start(String),
 }
 

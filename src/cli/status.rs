@@ -44,7 +44,7 @@ pub fn status(global: &Global) -> Exit {
         let found = Found::in_folder(&sources);
         // Every task asks the cluster: that there is none is said once.
         if let Err(error) = host.cluster() {
-            return check::fail(global, &sources, &error.into());
+            return check::fail_beside(global, &sources, &host.redactor, &error.into());
         }
         let engine = run::engine(&host, &sources);
         let runner = Runner { host: &host, engine: &engine, tasks: &found.scripts, ahead: None };
@@ -70,8 +70,8 @@ fn say_status(global: &Global, runner: &Runner, script: &Script, notes: &Notes) 
     let title = script.task.as_ref().map(|task| task.title.clone()).unwrap_or_default();
     if global.output == Output::Json {
         let lines: Vec<_> = answers.iter().map(|(name, verdict)| serde_json::json!({"name": name, "verdict": verdict})).collect();
-        let line = serde_json::json!({"id": id_of(script), "title": title, "done": done, "done_when": lines, "notes": notes});
-        let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.redact(&line.to_string()));
+        let line = serde_json::json!({"v": 1, "id": id_of(script), "title": title, "done": done, "done_when": lines, "notes": notes});
+        let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.record(line));
         return done;
     }
     let paint = setup::paint_stdout(global);

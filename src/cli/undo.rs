@@ -29,10 +29,13 @@ pub fn undo(global: &Global, name: &str, although_changed: bool) -> Exit {
     run::on_own_stack(|| {
         let root = setup::root();
         let sources = Sources::new(root.clone());
-        let prepared = setup::host(global, root, Mode::Live).and_then(|host| prepare(&sources, host, global, name, although_changed));
-        let (host, story, script) = match prepared {
-            Ok(prepared) => prepared,
+        let host = match setup::host(global, root, Mode::Live) {
+            Ok(host) => host,
             Err(fault) => return check::fail(global, &sources, &fault),
+        };
+        let (story, script) = match prepare(&sources, &host, global, name, although_changed) {
+            Ok(prepared) => prepared,
+            Err(fault) => return check::fail_beside(global, &sources, &host.redactor, &fault),
         };
         if !check::passes(global, &sources, std::slice::from_ref(&script)) {
             return Exit::Usage;
@@ -56,19 +59,13 @@ pub fn undo(global: &Global, name: &str, although_changed: bool) -> Exit {
     })
 }
 
-fn prepare(
-    sources: &Sources,
-    host: SharedHost,
-    global: &Global,
-    name: &str,
-    although_changed: bool,
-) -> Result<(SharedHost, Story, Script), Fault> {
+fn prepare(sources: &Sources, host: &SharedHost, global: &Global, name: &str, although_changed: bool) -> Result<(Story, Script), Fault> {
     let story = setup::store(&host.settings, host.files.root()).story(name)?;
     let well = ["done", "already-done", "undone"];
     if let Some(outcome) = story.outcome.as_ref().filter(|outcome| well.contains(&outcome.as_str())) {
         return Err(UndoError::EndedWell { run: story.name(), outcome: outcome.clone() }.into());
     }
-    setup::identify(&host)?;
+    setup::identify(host)?;
     host.want_lock();
     let here = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
     if story.cluster_uid != here {
@@ -81,7 +78,7 @@ fn prepare(
         return Err(resume::Changed { run: story.name() }.into());
     }
     if host.settings.environment.protected && !global.yes {
-        run::confirm(&host, std::slice::from_ref(&script))?;
+        run::confirm(host, std::slice::from_ref(&script))?;
     }
-    Ok((host, story, script))
+    Ok((story, script))
 }

@@ -4,9 +4,11 @@
 
 use super::lease::Fence;
 use crate::rights::Requests;
-use futures::future::{Either, Ready, ready};
+use bytes::Bytes;
+use futures::future::{Either, FutureExt, Ready, ready};
 use http::{Method, Request, Uri};
 use kube::client::Body;
+use serde_json::{Value, json};
 use std::error::Error;
 use std::task::{Context, Poll};
 use tower::{BoxError, Layer, Service};
@@ -56,21 +58,45 @@ pub(super) fn refused(error: &(dyn Error + 'static)) -> Option<String> {
     None
 }
 
-/// Whether a request stays within these rights.
-pub(super) fn permits(rights: Rights, method: &Method, uri: &Uri) -> bool {
+/// Whether a request stays within these rights. `body` is `None` where it is not known yet.
+pub(super) fn permits(rights: Rights, method: &Method, uri: &Uri, body: Option<&[u8]>) -> bool {
     let path = uri.path().trim_end_matches('/');
     let mut words = uri.query().unwrap_or_default().split('&');
     match rights {
         Rights::All => true,
         _ if method == Method::GET || method == Method::HEAD => !is_tunnel(path) || (rights == Rights::Tunnels && !is_proxy(path)),
-        _ if words.any(|word| word == "dryRun=All") => !is_tunnel(path),
+        _ if words.any(|word| word == "dryRun=All") => !is_tunnel(path) && (method != Method::DELETE || body.is_some_and(only_tries)),
         _ => method == Method::POST && path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
     }
 }
 
+/// Whether the options of a DELETE are those of a dry run: where it has a body, the API server does not look at its query.
+fn only_tries(body: &[u8]) -> bool {
+    if body.is_empty() {
+        return true;
+    }
+    let Ok(Value::Object(options)) = serde_json::from_slice(body) else { return false };
+    let mut said = options.iter().filter(|(name, _)| name.eq_ignore_ascii_case("dryRun"));
+    said.next().is_some_and(|(name, value)| name == "dryRun" && *value == json!(["All"])) && said.next().is_none()
+}
+
 /// Whether a request may alter something, the lease itself set aside.
-fn alters(method: &Method, uri: &Uri) -> bool {
-    !permits(Rights::Reads, method, uri) && !uri.path().starts_with(super::lease::PATH)
+fn alters(method: &Method, uri: &Uri, body: Option<&[u8]>) -> bool {
+    !permits(Rights::Reads, method, uri, body) && !uri.path().starts_with(super::lease::PATH)
+}
+
+/// What a DELETE says in its body, where all of that is at hand; other requests are told by their head, and a live run may
+/// send any.
+fn looked_into(rights: Rights, request: Request<Body>) -> (Request<Body>, Option<Bytes>) {
+    if rights == Rights::All || request.method() != Method::DELETE {
+        return (request, None);
+    }
+    let (head, body) = request.into_parts();
+    match body.collect_bytes().now_or_never() {
+        Some(Ok(bytes)) => (Request::from_parts(head, Body::from(bytes.to_vec())), Some(bytes)),
+        // It is not sent.
+        _ => (Request::from_parts(head, Body::empty()), None),
+    }
 }
 
 /// `…/pods/x/exec` and its like reach past the API; what happens there the method does not say.
@@ -117,8 +143,10 @@ impl<S: Service<Request<Body>, Error = BoxError>> Service<Request<Body>> for Gua
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if permits(self.rights, request.method(), request.uri()) {
-            if let Some(reason) = self.fence.closed().filter(|_| alters(request.method(), request.uri())) {
+        let (request, body) = looked_into(self.rights, request);
+        let body = body.as_deref();
+        if permits(self.rights, request.method(), request.uri(), body) {
+            if let Some(reason) = self.fence.closed().filter(|_| alters(request.method(), request.uri(), body)) {
                 return Either::Right(ready(Err(Fenced(reason).into())));
             }
             self.requests.note(request.method().as_str(), request.uri().path(), request.uri().query());
@@ -133,7 +161,7 @@ mod tests {
     use super::*;
 
     fn passes(rights: Rights, method: &Method, uri: &str) -> bool {
-        permits(rights, method, &uri.parse().unwrap())
+        permits(rights, method, &uri.parse().unwrap(), Some(b""))
     }
 
     const POD: &str = "/api/v1/namespaces/a/pods/p";
@@ -148,6 +176,31 @@ mod tests {
         assert!(passes(Rights::Reads, &Method::GET, POD));
         assert!(passes(Rights::Reads, &Method::GET, &format!("{POD}/log?tailLines=5")));
         assert!(passes(Rights::Reads, &Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"));
+    }
+
+    /// `kubectl delete --raw '…?dryRun=All' -f options.json` deleted for good.
+    #[test]
+    fn a_delete_says_in_its_body_too_that_it_only_tries() {
+        let tried = |path: &str, body: Option<&[u8]>| permits(Rights::Reads, &Method::DELETE, &path.parse().unwrap(), body);
+        for path in [&format!("{POD}?dryRun=All"), "/api/v1/namespaces/a/pods?dryRun=All"] {
+            assert!(tried(path, Some(b"")) && tried(path, Some(br#"{"kind": "DeleteOptions", "dryRun": ["All"]}"#)));
+            assert!(!tried(path, None));
+            for body in ["{}", "{\"dryRun\": []}", "{\"dryRun\": [\"All\"], \"DryRun\": []}", "[]", "dryRun: [All]", "k8s\0"] {
+                assert!(!tried(path, Some(body.as_bytes())), "{body}");
+            }
+        }
+        assert!(!tried(POD, Some(br#"{"dryRun": ["All"]}"#)));
+    }
+
+    #[test]
+    fn the_body_of_a_delete_is_looked_into_and_sent_as_it_was() {
+        let request =
+            |method: &str, body: &str| Request::builder().method(method).uri(POD).body(Body::from(body.as_bytes().to_vec())).unwrap();
+        let (sent, body) = looked_into(Rights::Reads, request("DELETE", "{}"));
+        assert_eq!(body.as_deref(), Some(&b"{}"[..]));
+        assert_eq!(sent.into_body().collect_bytes().now_or_never().unwrap().unwrap(), "{}");
+        assert_eq!(looked_into(Rights::Reads, request("PUT", "{}")).1, None);
+        assert_eq!(looked_into(Rights::All, request("DELETE", "{}")).1, None);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! One run at a time: a Lease that its holder renews by updates conditional on `resourceVersion`. Whether it has expired is
-//! judged by the observer's own monotonic clock, never by what a clock elsewhere wrote into it.
+//! judged by the observer's own clock, which only goes forward, never by what a clock elsewhere wrote into it.
 
 use super::{Cluster, ClusterError, error};
 use jiff::Timestamp;
 use kube::Client;
 use kube::core::Request;
 use kube::core::params::{DeleteParams, GetParams, PostParams, Preconditions};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// How long one request about the lease may take.
@@ -58,7 +59,7 @@ struct Shared {
 struct State {
     version: String,
     /// Until then nobody else may have taken it.
-    until: Instant,
+    until: Duration,
     lost: Option<String>,
 }
 
@@ -104,9 +105,9 @@ impl Cluster {
         waiting: impl Fn(&Held),
         lost: impl Fn(String) + Send + Sync + 'static,
     ) -> Result<Tried, ClusterError> {
-        let mut seen: Option<(String, Instant)> = None;
+        let mut seen: Option<(String, Duration)> = None;
         loop {
-            let asked = Instant::now();
+            let asked = clock();
             let found = self.lease(&wanted.namespace, &wanted.name).await?;
             let Some(held) = found else {
                 match self.write_lease(&wanted, None).await {
@@ -117,15 +118,15 @@ impl Cluster {
             let expired = match &seen {
                 _ if held.holder.is_empty() => true,
                 Some((version, _)) if *version != held.version => return Ok(Tried::Held(held)),
-                Some((_, since)) => since.elapsed() >= held.lasts,
+                Some((_, since)) => clock().saturating_sub(*since) >= held.lasts,
                 None => {
                     waiting(&held);
-                    seen = Some((held.version.clone(), Instant::now()));
+                    seen = Some((held.version.clone(), clock()));
                     false
                 }
             };
             if expired {
-                let asked = Instant::now();
+                let asked = clock();
                 match self.write_lease(&wanted, Some(&held.version)).await {
                     Err(ClusterError::Conflict { .. }) => continue,
                     written => return Ok(Tried::Taken(self.holding(wanted, &written?, asked, lost))),
@@ -153,7 +154,7 @@ impl Cluster {
         write(&self.api, wanted, &now(), version).await
     }
 
-    fn holding(&self, wanted: Wanted, written: &Value, asked: Instant, lost: impl Fn(String) + Send + Sync + 'static) -> Lease {
+    fn holding(&self, wanted: Wanted, written: &Value, asked: Duration, lost: impl Fn(String) + Send + Sync + 'static) -> Lease {
         let state = State { version: version(written), until: asked + wanted.lasts, lost: None };
         let since = written["spec"]["acquireTime"].as_str().unwrap_or_default().to_owned();
         let shared = Arc::new(Shared { api: self.api.clone(), wanted, since, state: Mutex::new(state) });
@@ -167,6 +168,17 @@ fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
+/// Rounded up: whoever looks on must not take it for expired before its holder does.
+fn whole_seconds(lasts: Duration) -> u64 {
+    (lasts.as_secs() + u64::from(lasts.subsec_nanos() > 0)).max(1)
+}
+
+/// Since the machine was started. While it was suspended counts too, as `Instant` does not have it.
+fn clock() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 fn version(lease: &Value) -> String {
     lease["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
 }
@@ -174,7 +186,7 @@ fn version(lease: &Value) -> String {
 async fn write(api: &Client, wanted: &Wanted, since: &str, version: Option<&str>) -> Result<Value, ClusterError> {
     let shown = format!("{}/lease/{}", wanted.namespace, wanted.name);
     let mut lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": wanted.name, "namespace": wanted.namespace},
-        "spec": {"holderIdentity": wanted.holder, "leaseDurationSeconds": wanted.lasts.as_secs().max(1), "acquireTime": since, "renewTime": now()}});
+        "spec": {"holderIdentity": wanted.holder, "leaseDurationSeconds": whole_seconds(wanted.lasts), "acquireTime": since, "renewTime": now()}});
     let how = PostParams { field_manager: Some(super::MANAGER.into()), ..PostParams::default() };
     match version {
         None => send(api, "create", &shown, request(&wanted.namespace).create(&how, lease.to_string().into_bytes())).await,
@@ -206,7 +218,7 @@ impl Shared {
     /// Why it is no longer ours. Time that passed while this process stood still counts.
     fn lost(&self) -> Option<String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.lost.is_none() && Instant::now() > state.until {
+        if state.lost.is_none() && clock() > state.until {
             state.lost = Some("it was not renewed in time: this run stood still, or the API could not be reached".into());
         }
         state.lost.clone()
@@ -218,12 +230,29 @@ impl Shared {
     }
 
     async fn renew_once(&self) -> Result<(), ClusterError> {
-        let asked = Instant::now();
+        let asked = clock();
         let version_now = self.state.lock().unwrap_or_else(PoisonError::into_inner).version.clone();
         let written = write(&self.api, &self.wanted, &self.since, Some(&version_now)).await?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.version, state.until) = (version(&written), asked + self.wanted.lasts);
         Ok(())
+    }
+
+    /// Renews it, and says when to do so again, or why it is no longer ours.
+    async fn beat(&self) -> Result<Duration, String> {
+        if let Some(reason) = self.lost() {
+            return Err(reason);
+        }
+        let pause = match self.renew_once().await {
+            Ok(()) => self.wanted.lasts / 3,
+            Err(ClusterError::Conflict { .. } | ClusterError::NotFound { .. }) if !self.still_ours().await => {
+                return Err(self.lose("it was removed".into()));
+            }
+            Err(ClusterError::NotFound { .. }) => return Err(self.lose("it was removed (`railrun unlock`)".into())),
+            Err(_) => LOOK,
+        };
+        // An answer may have lain there while this process stood still.
+        self.lost().map_or(Ok(pause), Err)
     }
 
     /// After a conflict: our own renewal whose answer was lost, or another holder?
@@ -245,16 +274,9 @@ async fn renew(shared: Arc<Shared>, lost: impl Fn(String)) {
     let mut pause = shared.wanted.lasts / 3;
     loop {
         tokio::time::sleep(pause).await;
-        if let Some(reason) = shared.lost() {
-            return lost(reason);
-        }
-        pause = match shared.renew_once().await {
-            Ok(()) => shared.wanted.lasts / 3,
-            Err(ClusterError::Conflict { .. } | ClusterError::NotFound { .. }) if !shared.still_ours().await => {
-                return lost(shared.lose("it was removed".into()));
-            }
-            Err(ClusterError::NotFound { .. }) => return lost(shared.lose("it was removed (`railrun unlock`)".into())),
-            Err(_) => LOOK,
+        pause = match shared.beat().await {
+            Ok(pause) => pause,
+            Err(reason) => return lost(reason),
         };
     }
 }
@@ -287,19 +309,4 @@ impl Drop for Lease {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_lease_says_is_read() {
-        let held = Held::of(&json!({"metadata": {"resourceVersion": "7"}, "spec": {"holderIdentity": "me@here, pid 1",
-            "leaseDurationSeconds": 3, "acquireTime": "2026-01-01T00:00:00.000000Z"}}));
-        assert_eq!((held.holder.as_str(), held.lasts, held.version.as_str()), ("me@here, pid 1", Duration::from_secs(3), "7"));
-    }
-
-    #[test]
-    fn a_time_is_written_as_the_api_wants_it() {
-        let now = now();
-        assert!(now.len() == 27 && now.ends_with('Z') && now.as_bytes()[19] == b'.', "{now}");
-    }
-}
+mod tests;

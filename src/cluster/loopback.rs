@@ -157,7 +157,7 @@ fn hand_on(request: Incoming, prefix: &str) -> Result<Request<Body>, &'static st
     let target = request.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let target = target.strip_prefix(prefix).ok_or("only programs that railrun started may ask here")?;
     let uri: Uri = format!("/{target}").parse().map_err(|_| "this is not an address")?;
-    if !guard::permits(Rights::Reads, &request.method, &uri) {
+    if !guard::permits(Rights::Reads, &request.method, &uri, Some(&request.body)) {
         return Err("a dry run sends no such request");
     }
     let watches = |query: &str| query.split('&').any(|word| matches!(word, "watch=1" | "watch=true"));
@@ -202,6 +202,9 @@ mod tests {
         let allowed = |method: &str, target: &str| hand_on(incoming(method, target), "/t0ken/").map(|request| request.uri().to_string());
         assert_eq!(allowed("GET", "/t0ken/api/v1/pods?limit=1").unwrap(), "/api/v1/pods?limit=1");
         assert!(allowed("PATCH", "/t0ken/api/v1/namespaces/a/pods/b?dryRun=All").is_ok());
+        assert!(allowed("DELETE", "/t0ken/api/v1/namespaces/a/pods/b?dryRun=All").is_ok());
+        let real = Incoming { body: "{}".into(), ..incoming("DELETE", "/t0ken/api/v1/namespaces/a/pods/b?dryRun=All") };
+        assert!(hand_on(real, "/t0ken/").is_err());
         assert!(allowed("POST", "/t0ken/api/v1/namespaces").is_err());
         assert!(allowed("GET", "/t0ken/api/v1/namespaces/a/pods/b/exec?command=rm").is_err());
         assert!(allowed("GET", "/t0ken/api/v1/pods?watch=true").is_err());

@@ -148,6 +148,14 @@ fn is_concerned(user: &User, what: &Change, side: Side) -> bool {
     }
 }
 
+/// What is lacking. Where that could not be asked, the change itself will tell; whoever was stopped while asking is stopped.
+fn answered(lacking: Result<Vec<Need>, ClusterError>) -> Result<Vec<Need>, Interrupted> {
+    match lacking {
+        Err(ClusterError::Interrupted(reason)) => Err(reason),
+        lacking => Ok(lacking.unwrap_or_default()),
+    }
+}
+
 impl Host {
     /// What the lock takes.
     fn lock_needs(&self) -> Needs {
@@ -164,15 +172,13 @@ impl Host {
         Ok(lacking)
     }
 
-    /// Whether everything is held that the change takes whose preview was the last. Where that cannot be asked, the change
-    /// itself will tell.
+    /// Whether everything is held that the change takes whose preview was the last.
     pub(super) fn may_make(&self, what: &Change) -> Result<(), Interrupted> {
         let needs = std::mem::take(&mut *self.rights.current.lock().unwrap_or_else(PoisonError::into_inner));
         if needs.is_empty() {
             return Ok(());
         }
-        let lacking = self.lacking(needs).unwrap_or_default();
-        let lacking: Vec<String> = lacking.iter().map(Need::to_string).collect();
+        let lacking: Vec<String> = answered(self.lacking(needs))?.iter().map(Need::to_string).collect();
         if lacking.is_empty() { Ok(()) } else { Err(Interrupted::lacking(&format!("`{what}`"), &lacking)) }
     }
 }
@@ -214,5 +220,12 @@ mod tests {
     fn a_user_of_another_server_is_not_asked() {
         let database = Change::new("sql database", "apps/x").touching("database apps/x");
         assert_eq!(missing(&database, user("a", "postgres", &[])), "");
+    }
+
+    #[test]
+    fn whoever_is_stopped_while_rights_are_asked_for_is_stopped() {
+        let lost = Interrupted::LockLost("it was not renewed".into());
+        assert_eq!(answered(Err(lost.clone().into())).unwrap_err(), lost);
+        assert!(answered(Err(ClusterError::NoKubeconfig { looked: String::new() })).unwrap().is_empty());
     }
 }

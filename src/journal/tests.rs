@@ -14,6 +14,7 @@ const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 struct Trial {
     folder: TempDir,
     journal: Journal,
+    redactor: Redactor,
 }
 
 impl Trial {
@@ -22,8 +23,10 @@ impl Trial {
         let store = Store::at(folder.path().join(".railrun"));
         let (key, redactor) = (store.key().unwrap(), Redactor::default());
         redactor.learn("hunter22");
-        let settings = json!({"gitea": {"password": "hunter33", "signing_key": "sops:a#b"}, "backup": {"password": "sops:a#b"}});
-        Self { folder, journal: Journal::new(store, key, redactor, &settings, keep) }
+        let settings = json!({"gitea": {"password": "hunter33", "signing_key": "sops:a#b"}, "backup": {"password": "sops:a#b"},
+            "credentials": {"root": "hunter44", "pin": [5_550_123]}, "apiKey": "hunter55", "port": 5432,
+            "mirror": "https://me:hunter66@git.example/x and ssh://git@git.example/x"});
+        Self { folder, journal: Journal::new(store, key, redactor.clone(), &settings, keep), redactor }
     }
 
     fn start(&self, run: &str, resumed: bool) {
@@ -151,11 +154,27 @@ fn nothing_secret_is_in_it_and_only_its_owner_may_read_it() {
     trial.journal.hear(&Event::Warning { text: "hunter22".into() });
     let text = trial.text();
     assert!(!text.contains("hunter") && text.contains("sops:a#b") && text.contains("[secret"), "{text}");
+    assert!(!text.contains("5550123") && text.contains("@git.example/x and ssh://git@git.example/x") && text.contains("5432"), "{text}");
     for (path, mode) in
         [(trial.file(RUN), 0o600), (trial.folder.path().join(".railrun/key"), 0o600), (trial.folder.path().join(".railrun"), 0o700)]
     {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
     }
+}
+
+/// A user called like the application was encrypted with everything else, and a resumed run did not know its steps any more.
+#[test]
+fn a_secret_that_is_a_common_word_does_not_keep_a_run_from_going_on() {
+    let trial = Trial::new(Keep::default());
+    for word in ["move", "false", "started", "deploy"] {
+        trial.redactor.learn(word);
+    }
+    trial.start(RUN, false);
+    trial.step(1, "move it", Some(ran()));
+    trial.intent(Diff::new().note("1 → 0"));
+    let story = trial.unfinished().unwrap();
+    assert_eq!(story.passed("move it"), Some(Passed::Ran), "{}", trial.text());
+    assert_eq!(story.open.as_deref(), Some("kube scale gitea/deployment/gitea"));
 }
 
 #[test]

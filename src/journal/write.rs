@@ -5,12 +5,13 @@ use super::{Key, Store, VERSION, prune};
 use crate::effect::{Diff, Mode};
 use crate::event::{Event, Listener};
 use crate::secret::{Redactor, looks_secret};
+use regex::{Captures, Regex};
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 pub use prune::Keep;
 
@@ -37,7 +38,7 @@ struct State {
 impl Journal {
     /// `settings` are written down at the beginning of each run, what looks like a secret as its fingerprint.
     pub fn new(store: Store, key: Key, redactor: Redactor, settings: &Value, keep: Keep) -> Self {
-        let settings = concealed("", settings, &key);
+        let settings = concealed(settings, &key);
         Self(Arc::new(Inner { store, key, redactor, settings, keep, state: Mutex::default() }))
     }
 
@@ -63,7 +64,7 @@ impl Journal {
 
     fn line(&self, mut record: Value) -> String {
         record["at"] = json!(jiff::Timestamp::now().to_string());
-        self.0.redactor.redact(&record.to_string())
+        self.0.redactor.record(record).to_string()
     }
 
     fn begin(&self, run: &str, task: &str, resumed: bool) -> io::Result<File> {
@@ -152,14 +153,31 @@ fn write(file: &mut File, line: &str, lasting: bool) -> io::Result<()> {
     if lasting { file.sync_data() } else { Ok(()) }
 }
 
-/// Settings with fingerprints in place of what looks like a secret. A reference (`sops:…`) is none.
-fn concealed(name: &str, value: &Value, key: &Key) -> Value {
+/// Settings with fingerprints in place of what looks like a secret, or lies below what does. A reference (`sops:…`) is none.
+fn concealed(settings: &Value, key: &Key) -> Value {
+    hide(settings, false, key)
+}
+
+fn hide(value: &Value, secret: bool, key: &Key) -> Value {
+    let mark = |text: &str| format!("[secret {}]", key.fingerprint(text.as_bytes()));
     match value {
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), concealed(name, value, key))).collect(),
-        Value::Array(items) => items.iter().map(|item| concealed(name, item, key)).collect(),
-        Value::String(text) if looks_secret(name) && !text.starts_with("sops:") && !text.starts_with("kube:") => {
-            json!(format!("[secret {}]", key.fingerprint(text.as_bytes())))
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), hide(value, secret || looks_secret(name), key))).collect()
         }
+        Value::Array(items) => items.iter().map(|item| hide(item, secret, key)).collect(),
+        Value::String(text) if text.starts_with("sops:") || text.starts_with("kube:") => value.clone(),
+        Value::String(text) if secret => json!(mark(text)),
+        Value::Number(number) if secret => json!(mark(&number.to_string())),
+        Value::String(text) => json!(LOGIN.replace_all(text, |found: &Captures| login(found, mark))),
         plain => plain.clone(),
     }
+}
+
+/// Who logs in, in an address: `https://user:password@host`, and a token alone. A mere user (`ssh://git@host`) is none.
+static LOGIN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)([a-z][a-z0-9+.-]*://)([^/?#\s]+)@").expect("a constant"));
+
+fn login(found: &Captures, mark: impl Fn(&str) -> String) -> String {
+    let (scheme, who) = (&found[1], &found[2]);
+    let is_secret = who.contains(':') || scheme.to_lowercase().starts_with("http");
+    if is_secret { format!("{scheme}{}@", mark(who)) } else { found[0].to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The event stream as JSON lines on stdout, every byte of it through the redactor.
+//! The event stream as JSON lines on stdout, every text of it through the redactor.
 
 use crate::event::{Event, Listener};
 use crate::secret::Redactor;
@@ -26,6 +26,6 @@ impl Listener for Json {
         line["v"] = json!(VERSION);
         line["at_ms"] = json!(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX));
         // A reader that went away (`| head`) must not stop a run.
-        let _ = writeln!(std::io::stdout(), "{}", self.redactor.redact(&line.to_string()));
+        let _ = writeln!(std::io::stdout(), "{}", self.redactor.record(line));
     }
 }

@@ -118,7 +118,10 @@ fn drift(what: &Change, planned: &PlannedChange, diff: &Diff) -> Drift {
     let came = found.iter().find(|line| !planned.contains(line));
     let text = |line: Option<&Shown>| line.map_or_else(|| "nothing".to_owned(), in_words);
     if gone.is_none() && came.is_none() {
-        return Drift { field: None, said: format!("`{what}`: a secret in it is another one than when the plan was made") };
+        return Drift {
+            field: None,
+            said: format!("`{what}`: a secret in it is another one than when the plan was made, or a value that is not shown"),
+        };
     }
     Drift { field: None, said: format!("`{what}`: planned was {}; now it would be {}", text(gone), text(came)) }
 }

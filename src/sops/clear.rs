@@ -75,11 +75,11 @@ impl Clear {
     }
 
     /// The encrypted values that nobody may see. A file that encrypts everything says nothing about what is secret:
-    /// there the key's name decides, or every `true` and host name would be masked in all output.
+    /// there the key's name decides, or every host name would be masked in all output.
     pub fn secrets(&self) -> Vec<String> {
         let named = |key: &Key| key.0.iter().any(|part| matches!(part, Part::Name(name) if SECRET_NAME.is_match(name)));
         let secret = |key: &Key| self.encrypts(key) && (!matches!(self.rule, Rule::Everything) || named(key));
-        self.leaves().into_iter().filter(|(key, _)| secret(key)).filter_map(|(_, value)| text(value)).collect()
+        self.leaves().into_iter().filter(|(key, _)| secret(key)).filter_map(|(_, value)| hidden(value)).collect()
     }
 
     /// Every value that is not a map or a list, with the way to it.
@@ -161,6 +161,16 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// A value that can be a secret: a switch or a port is none, and masked everywhere it would hide what is none.
+fn hidden(value: &Value) -> Option<String> {
+    const DIGITS: usize = 8;
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()).filter(|digits| digits.len() >= DIGITS),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,6 +227,12 @@ mod tests {
         let value = "a: {password: hunter22, host: db.platform}\n";
         assert_eq!(clear(value, "{}").secrets(), ["hunter22"]);
         assert_eq!(clear(value, "encrypted_regex: ^a$").secrets(), ["hunter22", "db.platform"]);
+    }
+
+    #[test]
+    fn a_switch_and_a_port_are_no_secrets() {
+        let value = "a: {on: true, port: 5432, pin: 12345678, none: {}}\n";
+        assert_eq!(clear(value, "encrypted_regex: ^a$").secrets(), ["12345678"]);
     }
 
     #[test]

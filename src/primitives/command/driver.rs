@@ -105,6 +105,12 @@ impl Run {
         Ok(Self { command, timeout, expected: options.expect_status.clone().or(always) })
     }
 
+    /// What it gets beside its words.
+    pub fn unseen(&self, options: &RunOptions) -> Vec<String> {
+        let stdin = self.command.stdin.as_ref().map(|stdin| format!("stdin {}", String::from_utf8_lossy(stdin)));
+        options.env.iter().map(|(name, value)| format!("env {name}={value}")).chain(stdin).collect()
+    }
+
     /// Waits for it, no longer than its deadline; then it is ended with everything it started.
     pub async fn ended(&self, run: impl Future<Output = Result<Output, ProcessError>>) -> Result<Ended, CommandError> {
         let late = |_| CommandError::Timeout { command: self.command.to_string(), timeout: duration::show(self.timeout) };

@@ -2,6 +2,7 @@
 
 mod driver;
 
+use crate::cluster::ClusterError;
 use crate::effect::{Change, Diff, Preview};
 use crate::host::Host;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, value};
@@ -45,7 +46,7 @@ fn carry_out(ctx: &NativeCallContext, words: &Array, options: Map) -> RhaiResult
         let run = prepared(host, words, &options)?;
         let what = options.touches.iter().fold(Change::new("command run", run.command.to_string()), Change::touching);
         let folder = run.command.folder.as_deref().map(|folder| host.files.name(folder)).filter(|name| !name.is_empty());
-        let request = folder.map_or_else(Diff::new, |folder| Diff::new().note(format!("in `{folder}`")));
+        let request = folder.map_or_else(Diff::new, |folder| Diff::new().note(format!("in `{folder}`"))).with_unseen(run.unseen(&options));
         host.change(what, || Ok(Preview::Action { request }), |permit, _| host.wait(run.ended(host.process.write(permit, &run.command))))
     })
 }
@@ -53,10 +54,19 @@ fn carry_out(ctx: &NativeCallContext, words: &Array, options: Map) -> RhaiResult
 fn prepared(host: &Host, words: &Array, options: &RunOptions) -> Result<Run, Fault> {
     let words = words.iter().map(text).collect::<Result<Vec<_>, Fault>>()?;
     let mut run = Run::new(host, &words, options)?;
-    if let Ok(cluster) = host.cluster() {
-        run.command = cluster.environment().into_iter().fold(run.command, |command, (name, value)| command.env(name, value));
-    }
+    run.command = environment(host)?.into_iter().fold(run.command, |command, (name, value)| command.env(name, value));
     Ok(run)
+}
+
+/// What leads a program to the cluster of the environment. Where that cannot be reached it leads nowhere: the program
+/// would find another one by itself. Only a live run without a kubeconfig leaves a program what it finds.
+fn environment(host: &Host) -> Result<Vec<(String, String)>, Fault> {
+    match host.cluster() {
+        Ok(cluster) => Ok(cluster.environment()),
+        Err(error @ ClusterError::Interrupted(_)) => Err(error.into()),
+        Err(ClusterError::NoKubeconfig { .. }) if !host.dry_run() => Ok(Vec::new()),
+        Err(_) => Ok(vec![("KUBECONFIG".into(), "/dev/null".into())]),
+    }
 }
 
 fn text(given: &Dynamic) -> Result<String, Fault> {

@@ -1,8 +1,10 @@
 //! The verb with real programs.
 
+use super::driver::{Run, RunOptions};
 use crate::effect::Mode;
 use crate::primitives::trial::{Setup, Trial};
 use crate::process::Process;
+use crate::secret::Text;
 
 fn trial(mode: Mode) -> Trial {
     let trial = Trial::new(Setup { mode, process: Process::real(), settings: "settings: {checkouts: {cluster: c}}" });
@@ -65,4 +67,28 @@ fn what_cannot_be_run_is_refused() {
     assert_eq!(trial.code("command::run([\"echo\", secret::format(\"{}\", \"x\")])"), "command::not_text");
     assert_eq!(trial.code("command::run([\"echo\"], #{foldr: \"x\"})"), "option::invalid");
     assert!(trial.said().is_empty());
+}
+
+/// Without a cluster a program used the kubeconfig that it found at home, in a dry run too.
+#[test]
+fn where_the_cluster_cannot_be_reached_a_program_finds_no_other() {
+    let settings = "default_environment: x\nenvironments: {x: {kubeconfig: /nowhere/kubeconfig}}";
+    for mode in [Mode::DryRun, Mode::Live] {
+        let trial = Trial::new(Setup { mode, process: Process::real(), settings });
+        trial.run("expect(command::run([\"sh\", \"-c\", \"echo $KUBECONFIG\"], #{read_only: true}).stdout, \"/dev/null\\n\")");
+    }
+}
+
+/// Two runs of one command line with other variables or another input were one and the same to a saved plan.
+#[test]
+fn what_a_program_gets_beside_its_words_tells_commands_apart() {
+    let trial = trial(Mode::Live);
+    let unseen = |name: &str, stdin: &str| {
+        let env = [(name.to_owned(), "1".to_owned())].into();
+        let options = RunOptions { env, stdin: Some(Text::Plain(stdin.into())), ..RunOptions::default() };
+        Run::new(&trial.host, &["true".into()], &options).unwrap().unseen(&options)
+    };
+    assert_eq!(unseen("A", "in"), ["env A=1", "stdin in"]);
+    assert_ne!(unseen("A", "in"), unseen("B", "in"));
+    assert_ne!(unseen("A", "in"), unseen("A", "other"));
 }

@@ -38,7 +38,7 @@ pub fn conceal(redactor: &Redactor, diff: Diff) -> Diff {
         Edit::Text { name, unified } if is_secret(redactor, &unified) => Edit::Text { name, unified: lines(redactor, &unified) },
         edit => edit,
     };
-    Diff { edits: diff.edits.into_iter().map(edit).collect() }
+    Diff { edits: diff.edits.into_iter().map(edit).collect(), ..diff }
 }
 
 fn is_secret(redactor: &Redactor, text: &str) -> bool {

@@ -197,7 +197,7 @@ fn chart_change(before: Option<&Metadata>, after: Option<&Metadata>) -> Diff {
 /// Values that differ although they change no object: the release's record would.
 fn values_change(before: Option<&Record>, after: &Value) -> Diff {
     let Some(record) = before else { return Diff::new() };
-    Diff { edits: compare::edits("values", record.config.as_ref().unwrap_or(&Value::Null), after) }
+    Diff { edits: compare::edits("values", record.config.as_ref().unwrap_or(&Value::Null), after), ..Diff::new() }
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn act(ctx: &NativeCallContext, method: &'static str, url: &str, options: Map) -
         let what = about(url).into_iter().fold(Change::new("http", format!("{method} {url}")), Change::touching);
         host.change(
             what,
-            || Ok(Preview::Action { request: shown(host, body.as_ref(), json.as_ref())? }),
+            || Ok(Preview::Action { request: shown(host, body.as_ref(), json.as_ref())?.with_unseen(unseen(host, &how, body.as_ref())) }),
             |permit, _| {
                 let mut how = how.clone();
                 let body = content(host, url, &mut how, body.as_ref(), json.as_ref())?;
@@ -147,6 +147,20 @@ fn shown(host: &Host, body: Option<&Text>, json: Option<&Dynamic>) -> Result<Dif
     let Some(json) = json else { return Ok(diff) };
     let text = serde_json::to_string_pretty(&revealed(host, json)?.value).unwrap_or_default();
     Ok(diff.text("json", "", &format!("{text}\n")))
+}
+
+/// What is sent beside that. A secret that cannot be read yet stays out, and no saved plan with it can be applied.
+fn unseen(host: &Host, how: &How, body: Option<&Text>) -> Vec<String> {
+    let read = |secret: &Secret| host.reveal(secret).unwrap_or_default().to_owned();
+    let text = |text: &Text| match text {
+        Text::Plain(text) => text.clone(),
+        Text::Secret(secret) => read(secret),
+    };
+    let headers = how.headers.iter().map(|(name, value)| format!("header {name}: {}", text(value)));
+    let user = how.user.iter().map(|user| format!("user {user}"));
+    let password = how.password.iter().map(|password| format!("password {}", read(password)));
+    let body = body.iter().filter(|body| matches!(body, Text::Secret(_))).map(|body| format!("body {}", text(body)));
+    headers.chain(user).chain(password).chain(body).collect()
 }
 
 fn content(host: &Host, url: &str, how: &mut How, body: Option<&Text>, json: Option<&Dynamic>) -> Result<Option<Vec<u8>>, Fault> {

@@ -1,6 +1,8 @@
 //! The verbs against a small server on loopback that remembers what it was asked.
 
+use super::driver::How;
 use crate::primitives::trial::Trial;
+use crate::secret::{Secret, Text};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -107,4 +109,15 @@ fn bad_questions_are_refused() {
     assert_eq!(trial.code("http::get(\"http://x\", #{ user: \"a\", password: \"clear\" })"), "option::invalid");
     assert_eq!(trial.code("http::get(\"http://x\", #{ password: secret::format(\"x\", []) })"), "http::no_user");
     assert_eq!(trial.code("http::post(\"http://x\", #{ body: \"a\", json: 1 })"), "http::two_bodies");
+}
+
+#[test]
+fn what_is_sent_and_not_shown_tells_requests_apart() {
+    let (trial, secret) = (Trial::live(), |value: &str| Secret::known("x", value.into()));
+    let headers = [("X-T".to_owned(), Text::Secret(secret("hunter22")))].into();
+    let how = How { user: Some("me".into()), password: Some(secret("hunter33")), headers, ..How::default() };
+    let body = Text::Secret(secret("hunter44"));
+    let unseen = super::unseen(&trial.host, &how, Some(&body));
+    assert_eq!(unseen, ["header X-T: hunter22", "user me", "password hunter33", "body hunter44"]);
+    assert!(super::unseen(&trial.host, &How::default(), Some(&Text::Plain("shown".into()))).is_empty());
 }

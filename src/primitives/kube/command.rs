@@ -4,7 +4,7 @@ use super::driver::{Kube, timeout};
 use super::error::KubeError;
 use crate::cluster::{ClusterError, Executed, Name, NameError, PodName, ready};
 use crate::duration::{self, Span};
-use crate::effect::Permit;
+use crate::effect::{Diff, Permit};
 use crate::host::Host;
 use crate::secret::{Input, SecretError};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,13 @@ impl Command {
     pub fn new(host: &Host, words: Vec<String>, options: &ExecOptions) -> Result<Self, SecretError> {
         let stdin = options.stdin.as_ref().map(|input| host.reveal_input(input)).transpose()?.unwrap_or_default();
         Ok(Self { words, stdin, may_fail: options.may_fail, timeout: timeout(options.timeout) })
+    }
+
+    /// What is asked for: the command, shortened. What it reads, and the whole of its words, tell it from another.
+    pub fn request(&self) -> Diff {
+        let stdin = String::from_utf8_lossy(&self.stdin).into_owned();
+        let request = Diff::new().note(format!("run `{}`", shown(&self.words)));
+        request.with_unseen(self.words.iter().cloned().chain([stdin]))
     }
 }
 
@@ -117,6 +124,17 @@ mod tests {
     fn a_failed_command_is_an_error_with_what_it_said() {
         assert_eq!(judged(3, false).unwrap_err().to_string(), "`sh -c 'a b'` in `a/pod/b` exited 3:\n  why");
         assert_eq!(judged(3, true).unwrap().status, 3);
+    }
+
+    #[test]
+    fn commands_that_read_something_else_are_told_apart() {
+        let command = |last: &str, stdin: &str| {
+            let words = vec!["sh".into(), "-c".into(), "x".repeat(200) + last];
+            Command { words, stdin: stdin.into(), may_fail: false, timeout: Duration::ZERO }.request().essence()
+        };
+        assert_ne!(command("a", "1"), command("a", "2"));
+        assert_ne!(command("a", "1"), command("b", "1"));
+        assert_eq!(command("a", "1"), command("a", "1"));
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn differs(label: &str, live: Option<&Value>, then: Value) -> Preview<Value> {
     if edits.is_empty() && live.is_some() {
         return Preview::Same(masked(then));
     }
-    Preview::Differs { diff: Diff { edits }, foretold: Some(masked(then)) }
+    Preview::Differs { diff: Diff { edits, ..Diff::new() }, foretold: Some(masked(then)) }
 }
 
 /// `deployment/gitea`, as paths of a difference begin.

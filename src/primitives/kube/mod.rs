@@ -15,7 +15,7 @@ use crate::cluster::{KindName, Name};
 use crate::effect::{Change, Preview};
 use crate::script::reveal::json;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, bind_declaring, host_of, read, value};
-use command::{Command, ExecOptions, Ran, shown};
+use command::{Command, ExecOptions, Ran};
 use driver::{DeleteOptions, Kube, LogOptions, SettleOptions, timeout};
 use replicas::ScaleOptions;
 use rhai::plugin::*;
@@ -410,7 +410,7 @@ fn executed(ctx: &NativeCallContext, pod: &str, words: Array, options: Map) -> R
         let what = Change::new("kube exec", pod).touching(about(pod));
         host.change::<Ran, Fault>(
             what,
-            || Ok(Preview::action(format!("run `{}`", shown(&command.words)))),
+            || Ok(Preview::Action { request: command.request() }),
             |permit, _| {
                 let pod = host.wait::<_, _, Fault>(kube.pod(pod, container))?;
                 host.wait(kube.exec(permit, &pod, &command))

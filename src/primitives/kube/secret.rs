@@ -11,13 +11,25 @@ pub fn lazy(host: &SharedHost, name: &Name, key: &str) -> Secret {
     let origin = format!("kube:{name}#{key}");
     let (host, name, key) = (host.clone(), name.clone(), key.to_owned());
     Secret::lazy(origin.clone(), move || {
+        let look = || Some(format!("look at it with `kubectl get {}`", asked(&name)));
         let failed = |reason: String, help: Option<String>| SecretError { origin: origin.clone(), reason, help };
-        let cluster = host.cluster().map_err(|error| failed(error.to_string(), None))?;
+        let cluster = host.cluster().map_err(|error| failed(error.to_string(), help(&error)))?;
         let found: Result<Option<Value>, ClusterError> = host.wait(cluster.get(&name));
-        let object = found.map_err(|error| failed(error.to_string(), None))?;
-        let object = object.ok_or_else(|| failed(format!("there is no `{name}`"), None))?;
-        value_of(&object, &key).map_err(|(reason, help)| failed(reason, help))
+        let object = found.map_err(|error| failed(error.to_string(), help(&error)))?;
+        let object = object.ok_or_else(|| failed(format!("there is no `{name}`"), look()))?;
+        value_of(&object, &key).map_err(|(reason, help)| failed(reason, help.or_else(look)))
     })
+}
+
+/// The next step that the cluster's own error names.
+fn help(error: &ClusterError) -> Option<String> {
+    miette::Diagnostic::help(error).map(|help| help.to_string())
+}
+
+/// An object, as kubectl is asked for it.
+fn asked(name: &Name) -> String {
+    let namespace = name.namespace.as_ref().map_or_else(String::new, |namespace| format!(" --namespace {namespace}"));
+    format!("{} {}{namespace}", name.kind, name.name)
 }
 
 fn value_of(object: &Value, key: &str) -> Result<String, (String, Option<String>)> {
@@ -33,6 +45,11 @@ fn value_of(object: &Value, key: &str) -> Result<String, (String, Option<String>
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_person_can_look_at_it() {
+        assert_eq!(asked(&Name::parse("apps/secret/gitea").unwrap()), "secret gitea --namespace apps");
+    }
 
     #[test]
     fn a_key_of_a_secret_is_decoded_and_a_missing_one_names_those_there_are() {

@@ -133,7 +133,7 @@ pub fn lazy(host: &SharedHost, file: &str, key: &Key) -> Secret {
         host.bridge.wait_apart::<_, _, Fault>(read).map_err(|fault| SecretError {
             origin: origin.clone(),
             reason: fault.message(),
-            help: fault.help(),
+            help: fault.help().or_else(|| Some("`railrun doctor` says whether sops and its key are found".into())),
         })
     })
 }

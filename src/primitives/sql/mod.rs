@@ -17,7 +17,7 @@ mod verifier;
 mod writers;
 
 use crate::database::{Parameter, Target};
-use crate::effect::{Change, Outcome, Permit, Preview};
+use crate::effect::{Change, Diff, Outcome, Permit, Preview};
 use crate::host::Host;
 use crate::script::target::target;
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, read_value, value};
@@ -305,7 +305,7 @@ fn executed(ctx: &NativeCallContext, connection: &Connection, sql: &str, paramet
         let parameters = given(host, parameters)?;
         host.change(
             Change::new("sql execute", connection.target.title()).touching(connection.target.resource()),
-            || Ok(Preview::action(sql)),
+            || Ok(Preview::Action { request: Diff::new().note(sql).with_unseen(parameters.iter().map(Parameter::essence)) }),
             |permit, _| Ok(connection.with(host, async |session| session.execute(permit, sql, &parameters).await)?),
         )
     })
