@@ -2,6 +2,7 @@
 //! anything else needs a [`Permit`]. No shell is involved, and no secret belongs into arguments.
 
 mod inherit;
+mod input;
 mod reads;
 
 pub use inherit::no_core_dumps;
@@ -14,7 +15,6 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 
 /// A program to run, with what it gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -191,19 +191,12 @@ impl Runner for Machine {
 
 async fn run(command: &Command) -> Result<Output, ProcessError> {
     let cannot = |error: std::io::Error| ProcessError::CannotRun { command: command.to_string(), reason: error.to_string() };
-    let mut child = spawn(command).map_err(|error| match error.kind() {
+    let child = spawn(command).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => ProcessError::Missing { program: command.program.clone() },
         _ => cannot(error),
     })?;
     let group = Group(child.id());
-    let pipe = child.stdin.take();
-    let feed = async {
-        if let (Some(mut pipe), Some(input)) = (pipe, &command.stdin) {
-            // A program that closes its stdin early says why in its exit status.
-            let _ = pipe.write_all(input).await;
-        }
-    };
-    let ((), output) = tokio::join!(feed, child.wait_with_output());
+    let output = child.wait_with_output().await;
     group.has_ended();
     let output = output.map_err(cannot)?;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -249,7 +242,7 @@ fn spawn(command: &Command) -> std::io::Result<tokio::process::Child> {
     child
         .args(&command.args)
         .envs(command.env.iter().cloned())
-        .stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdin(command.stdin.as_deref().map_or_else(|| Ok(Stdio::null()), input::whole)?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         // Its own group: the terminal's Ctrl-C must not kill helm in the middle.

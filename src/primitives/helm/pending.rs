@@ -11,10 +11,14 @@ use crate::duration;
 use crate::effect::{Diff, Permit};
 use crate::process;
 use jiff::{SignedDuration, Timestamp};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A revision younger than this may belong to a helm on another machine that is still at work.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// How long another helm on this machine is waited for, and how often it is looked at.
+const PATIENCE: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A revision that no helm has finished.
 #[derive(Clone, Debug)]
@@ -56,12 +60,32 @@ impl Unfinished {
 }
 
 impl Helm<'_> {
+    /// The process of a helm on this machine that is changing the release right now.
+    fn another(&self, release: &ReleaseName) -> Option<u32> {
+        let helms = ["helm", &self.program.program].into_iter().flat_map(process::running);
+        helms.into_iter().find(|(_, words)| command::changes(words, release)).map(|(id, _)| id)
+    }
+
+    /// Lets a helm on this machine that is changing the release come to its end: it outlives a run that is killed. A dry
+    /// run waits for nobody.
+    pub async fn let_another_end(&self, release: &ReleaseName) {
+        let begun = Instant::now();
+        let mut said = self.host.dry_run();
+        while !self.host.dry_run() && begun.elapsed() < PATIENCE {
+            let Some(id) = self.another(release) else { break };
+            if !said {
+                self.host.events.note(format!("another helm (process {id}) is at work on `{release}`: waiting until it has ended"));
+                said = true;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Refuses a release that a helm on this machine is changing right now.
     pub fn refuse_busy(&self, release: &ReleaseName, unfinished: &Unfinished) -> Result<(), HelmError> {
-        let helms = ["helm", &self.program.program].into_iter().flat_map(process::running);
-        match helms.into_iter().find(|(_, words)| command::changes(words, release)) {
+        match self.another(release) {
             None => Ok(()),
-            Some((id, _)) => {
+            Some(id) => {
                 let why = format!("another helm (process {id}) is at work on it");
                 Err(unfinished.refuse(release, why, "wait until it has ended, then run the same command again"))
             }

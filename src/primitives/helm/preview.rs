@@ -43,6 +43,7 @@ struct Before {
 impl Helm<'_> {
     /// What an upgrade would change. An absent release is refused unless it may be installed.
     pub async fn preview_upgrade(&self, upgrade: &Upgrade) -> Result<Preview<Release>, HelmError> {
+        self.let_another_end(&upgrade.release).await;
         let history = self.current(&upgrade.release).await?;
         if history.present().is_none() {
             self.may_install(upgrade).await?;
@@ -72,6 +73,7 @@ impl Helm<'_> {
 
     /// What differs between a release as it should be and as it is; an absent one is new.
     pub async fn diff(&self, upgrade: &Upgrade) -> Result<Diff, HelmError> {
+        self.let_another_end(&upgrade.release).await;
         let history = self.current(&upgrade.release).await?;
         Ok(self.plan(upgrade, &history).await?.diff)
     }

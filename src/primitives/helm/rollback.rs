@@ -39,6 +39,7 @@ impl Helm<'_> {
     /// What going back would change: nothing, if the release is that revision and its objects agree.
     pub async fn preview_rollback(&self, rollback: &Rollback) -> Result<Preview<Release>, HelmError> {
         let release = &rollback.release;
+        self.let_another_end(release).await;
         let history = self.history(release).await?;
         let Some(latest) = history.present() else { return Err(Self::absent(release.to_string(), "there is nothing to go back to")) };
         let Some(target) = history.revision(rollback.revision) else {
