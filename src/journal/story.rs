@@ -33,6 +33,8 @@ pub struct Story {
     pub outcome: Option<String>,
     pub torn: bool,
     pub records: Vec<Value>,
+    /// The step that is being carried out or taken back: what is told of it belongs there.
+    under_way: Option<String>,
 }
 
 /// A value that was kept; `kept` is false where it could not be (a handle, a text that holds a secret).
@@ -137,7 +139,7 @@ impl Story {
             "step-started" => self.step_started(&record),
             "step-ended" => self.step_ended(&record),
             "state-set" => {
-                if let Some(step) = self.steps.last_mut() {
+                if let Some(step) = self.step_under_way() {
                     step.set.push(text("key"));
                 }
                 self.state.insert(text("key"), known(&record));
@@ -147,7 +149,7 @@ impl Story {
             }
             "change-intent" => {
                 self.open = Some(format!("{} {}", text("verb"), text("target")));
-                if let Some(step) = self.steps.last_mut() {
+                if let Some(step) = self.step_under_way() {
                     step.touched = true;
                 }
             }
@@ -156,11 +158,8 @@ impl Story {
                 self.changes += 1;
             }
             "committed" => self.committed.push(text("why")),
-            "undo-started" => self.steps.retain(|step| step.name != text("step") || step.passed == Some(Passed::Skipped)),
-            "undo-ended" if !record["error"].is_null() => {
-                let (index, name) = (0, text("step"));
-                self.steps.push(StepRecord { index, name, passed: None, touched: true, set: Vec::new() });
-            }
+            "undo-started" => self.undo_started(&text("step")),
+            "undo-ended" => self.undo_ended(&text("step"), record["error"].is_null()),
             _ => {}
         }
         self.records.push(record);
@@ -173,7 +172,7 @@ impl Story {
         }
         let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
         // A run that is gone on with begins again: what it was at first stays, except its source and its open end.
-        (self.source, self.outcome) = (text("source"), None);
+        (self.source, self.outcome, self.under_way) = (text("source"), None, None);
         if self.began.is_empty() {
             (self.run, self.task, self.title) = (text("run"), text("id"), text("title"));
             (self.script, self.environment, self.began) = (text("script"), text("environment"), text("at"));
@@ -182,8 +181,14 @@ impl Story {
         Ok(())
     }
 
+    fn step_under_way(&mut self) -> Option<&mut StepRecord> {
+        let name = self.under_way.as_ref()?;
+        self.steps.iter_mut().find(|step| step.name == *name)
+    }
+
     fn step_started(&mut self, record: &Value) {
         let name = record["name"].as_str().unwrap_or_default().to_owned();
+        self.under_way = Some(name.clone());
         if self.step(&name).is_none() {
             self.steps.push(StepRecord {
                 index: record["index"].as_u64().unwrap_or_default(),
@@ -195,7 +200,23 @@ impl Story {
         }
     }
 
+    /// A step whose way back has begun is neither there nor gone: it is no longer passed, and still to be undone.
+    fn undo_started(&mut self, name: &str) {
+        self.under_way = Some(name.to_owned());
+        if let Some(step) = self.step_under_way().filter(|step| step.passed != Some(Passed::Skipped)) {
+            (step.passed, step.touched) = (None, true);
+        }
+    }
+
+    fn undo_ended(&mut self, name: &str, well: bool) {
+        self.under_way = None;
+        if well {
+            self.steps.retain(|step| step.name != name || step.passed == Some(Passed::Skipped));
+        }
+    }
+
     fn step_ended(&mut self, record: &Value) {
+        self.under_way = None;
         let passed = match record["ending"]["is"].as_str().unwrap_or_default() {
             "ran" => Some(Passed::Ran),
             "already-done" => Some(Passed::Skipped),

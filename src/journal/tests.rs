@@ -45,8 +45,12 @@ impl Trial {
     fn step(&self, index: usize, name: &str, ending: Option<Ending>) {
         self.journal.hear(&Event::StepStarted { index, count: 3, name: name.into() });
         if let Some(ending) = ending {
-            self.journal.hear(&Event::StepEnded { index, name: name.into(), ending, elapsed: Duration::ZERO });
+            self.end_step(index, name, ending);
         }
+    }
+
+    fn end_step(&self, index: usize, name: &str, ending: Ending) {
+        self.journal.hear(&Event::StepEnded { index, name: name.into(), ending, elapsed: Duration::ZERO });
     }
 
     fn intent(&self, diff: Diff) {
@@ -105,6 +109,44 @@ fn a_step_whose_handle_died_with_the_process_runs_again() {
         Event::StepEnded { index: 1, name: "watch".into(), ending: Ending::Ran { changes: 0, summary: None }, elapsed: Duration::ZERO };
     trial.journal.hear(&ended);
     assert_eq!(trial.unfinished().unwrap().passed("watch"), None);
+}
+
+/// What the re-run step did once went to the step that came last before the kill.
+#[test]
+fn what_a_step_does_when_it_runs_again_is_told_of_that_step() {
+    let trial = Trial::new(Keep::default());
+    let probe = Event::StateSet { key: "probe".into(), value: json!("a probe"), kept: false };
+    trial.start(RUN, false);
+    trial.step(1, "watch", None);
+    trial.journal.hear(&probe);
+    trial.end_step(1, "watch", ran());
+    trial.step(2, "copy", None);
+    trial.start(RUN, true);
+    trial.step(1, "watch", None);
+    trial.journal.hear(&probe);
+    trial.intent(Diff::new().note("a probe"));
+    trial.end_step(1, "watch", ran());
+    trial.step(2, "copy", Some(Ending::AlreadyDone));
+    let story = trial.unfinished().unwrap();
+    assert_eq!((story.passed("watch"), story.passed("copy")), (None, Some(Passed::Skipped)));
+    assert_eq!([story.touched("watch"), story.touched("copy"), story.to_undo("copy")], [true, false, false]);
+}
+
+#[test]
+fn a_step_that_was_being_taken_back_is_still_to_be_undone() {
+    let trial = Trial::new(Keep::default());
+    trial.start(RUN, false);
+    trial.step(1, "one", Some(ran()));
+    trial.step(2, "two", Some(ran()));
+    trial.step(3, "three", Some(Ending::Failed));
+    for (step, error) in [("three", None), ("two", Some("no"))] {
+        trial.journal.hear(&Event::UndoStarted { step: step.into() });
+        trial.journal.hear(&Event::UndoEnded { step: step.into(), error: error.map(str::to_owned), elapsed: Duration::ZERO });
+    }
+    trial.journal.hear(&Event::UndoStarted { step: "one".into() });
+    let story = trial.unfinished().unwrap();
+    assert_eq!(["one", "two", "three"].map(|step| story.to_undo(step)), [true, true, false]);
+    assert_eq!(["one", "two", "three"].map(|step| story.passed(step)), [None; 3]);
 }
 
 #[test]

@@ -35,6 +35,11 @@ fn log(test: &Test) -> String {
     std::fs::read_to_string(test.path("log")).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What the oldest run is called.
+fn name(test: &Test) -> String {
+    journals(test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned()
+}
+
 fn go(test: &Test) {
     std::fs::write(test.path("go"), "").expect("a file");
 }
@@ -97,7 +102,7 @@ fn a_changed_import_is_a_changed_script() {
 #[test]
 fn undo_takes_back_what_was_begun_newest_first() {
     let test = cut_short();
-    let run = journals(&test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned();
+    let run = name(&test);
     railrun(&test, &["undo", &run]).success().says("undone: two, one");
     assert_eq!(log(&test), "one back-two back-one");
     railrun(&test, &["undo", &run]).exits(3).says("ended well");
@@ -105,11 +110,29 @@ fn undo_takes_back_what_was_begun_newest_first() {
     railrun(&test, &["undo", "nonesuch"]).exits(1).says("no run is called");
 }
 
+/// What was half taken back was once skipped, and the run called undone.
+#[test]
+fn undo_that_was_cut_short_begins_again_with_the_step_it_was_at() {
+    let script = r#"
+fn log(word) { command::run(["sh", "-c", `echo ${word} >> log`]); }
+fn steps(task) {
+    task.step("one", #{ done: || command::run(["grep", "-q", "one", "log"], #{ read_only: true }).status == 0, run: || log("one"), undo: || log("back-one") });
+    task.step("two", #{ done: || false, run: || { throw "no"; }, undo: || { command::run(["sh", "-c", "test -e go || { kill -KILL $PPID; sleep 5; }"]); log("back-two"); } });
+}
+"#;
+    let test = Test::new().script(script);
+    assert_eq!(test.run().code, None);
+    go(&test);
+    let run = name(&test);
+    railrun(&test, &["undo", &run]).success().says("undone: two, one");
+    assert_eq!(log(&test), "one back-two back-one");
+}
+
 #[test]
 fn history_tells_an_unfinished_runs_story() {
     let test = cut_short();
     railrun(&test, &["history"]).success().prints("T90").prints("unfinished");
-    let run = journals(&test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned();
+    let run = name(&test);
     railrun(&test, &["history", &run[..20]]).success().prints("step 1: one").prints("✓ command run").prints("railrun undo");
 }
 
