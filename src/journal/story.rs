@@ -35,6 +35,8 @@ pub struct Story {
     pub records: Vec<Value>,
     /// The step that is being carried out or taken back: what is told of it belongs there.
     under_way: Option<String>,
+    /// Somebody wanted to go on with it, and has not come to a step yet.
+    waiting: bool,
 }
 
 /// A value that was kept; `kept` is false where it could not be (a handle, a text that holds a secret).
@@ -135,7 +137,7 @@ impl Story {
         self.last = text("at");
         match record["event"].as_str().unwrap_or_default() {
             "run-started" => self.start(&record)?,
-            "run-ended" => self.outcome = Some(text("outcome")),
+            "run-ended" => self.end(text("outcome")),
             "step-started" => self.step_started(&record),
             "step-ended" => self.step_ended(&record),
             "state-set" => {
@@ -171,14 +173,32 @@ impl Story {
             return Err(JournalError::Version { path: self.path.display().to_string(), found: record["v"].to_string() });
         }
         let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
-        // A run that is gone on with begins again: what it was at first stays, except its source and its open end.
-        (self.source, self.outcome, self.under_way) = (text("source"), None, None);
+        // A run that is gone on with begins again: what it was at first stays, except its source and, once it does something,
+        // its end.
+        (self.source, self.under_way, self.waiting) = (text("source"), None, record["resumed"] == true);
         if self.began.is_empty() {
             (self.run, self.task, self.title) = (text("run"), text("id"), text("title"));
             (self.script, self.environment, self.began) = (text("script"), text("environment"), text("at"));
             self.cluster_uid = record["cluster_uid"].as_str().map(str::to_owned);
         }
         Ok(())
+    }
+
+    /// Something is carried out or taken back: from here on the run is open again.
+    fn begin(&mut self, step: &str) {
+        self.under_way = Some(step.to_owned());
+        if std::mem::take(&mut self.waiting) {
+            self.outcome = None;
+        }
+    }
+
+    /// Whoever wanted to go on and was stopped before a step leaves the run as it was.
+    fn end(&mut self, outcome: String) {
+        let stopped = ["failed", "refused", "interrupted"].contains(&outcome.as_str());
+        if !(self.waiting && stopped) {
+            self.outcome = Some(outcome);
+        }
+        self.waiting = false;
     }
 
     fn step_under_way(&mut self) -> Option<&mut StepRecord> {
@@ -188,7 +208,7 @@ impl Story {
 
     fn step_started(&mut self, record: &Value) {
         let name = record["name"].as_str().unwrap_or_default().to_owned();
-        self.under_way = Some(name.clone());
+        self.begin(&name);
         if self.step(&name).is_none() {
             self.steps.push(StepRecord {
                 index: record["index"].as_u64().unwrap_or_default(),
@@ -202,7 +222,7 @@ impl Story {
 
     /// A step whose way back has begun is neither there nor gone: it is no longer passed, and still to be undone.
     fn undo_started(&mut self, name: &str) {
-        self.under_way = Some(name.to_owned());
+        self.begin(name);
         if let Some(step) = self.step_under_way().filter(|step| step.passed != Some(Passed::Skipped)) {
             (step.passed, step.touched) = (None, true);
         }

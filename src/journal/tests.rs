@@ -58,7 +58,11 @@ impl Trial {
     }
 
     fn end(&self) {
-        self.journal.hear(&Event::RunEnded { id: "T02".into(), outcome: RunOutcome::Done, elapsed: Duration::ZERO });
+        self.end_as(RunOutcome::Done);
+    }
+
+    fn end_as(&self, outcome: RunOutcome) {
+        self.journal.hear(&Event::RunEnded { id: "T02".into(), outcome, elapsed: Duration::ZERO });
     }
 
     fn file(&self, run: &str) -> PathBuf {
@@ -130,6 +134,27 @@ fn what_a_step_does_when_it_runs_again_is_told_of_that_step() {
     let story = trial.unfinished().unwrap();
     assert_eq!((story.passed("watch"), story.passed("copy")), (None, Some(Passed::Skipped)));
     assert_eq!([story.touched("watch"), story.touched("copy"), story.to_undo("copy")], [true, false, false]);
+}
+
+/// A need that did not hold yet once closed the run for good.
+#[test]
+fn whoever_cannot_go_on_yet_leaves_the_run_as_it_was() {
+    let trial = Trial::new(Keep::default());
+    trial.start(RUN, false);
+    trial.step(1, "one", Some(ran()));
+    for outcome in [RunOutcome::Failed, RunOutcome::Refused, RunOutcome::Interrupted] {
+        trial.start(RUN, true);
+        trial.end_as(outcome);
+        assert_eq!(trial.unfinished().unwrap().passed("one"), Some(Passed::Ran), "{outcome:?}");
+    }
+    trial.start(RUN, true);
+    trial.step(1, "one", Some(Ending::Earlier));
+    trial.end_as(RunOutcome::Failed);
+    assert!(trial.unfinished().is_none());
+    trial.start(RUN, true);
+    assert!(trial.unfinished().is_none(), "an undo that cannot begin does not open a run that has failed");
+    trial.end_as(RunOutcome::Undone);
+    assert_eq!(Story::read(&trial.file(RUN)).unwrap().outcome.as_deref(), Some("undone"));
 }
 
 #[test]

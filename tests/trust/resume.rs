@@ -70,6 +70,22 @@ fn the_same_command_goes_on_where_it_was_killed_with_its_state_and_memory() {
 }
 
 #[test]
+fn a_need_that_does_not_hold_yet_leaves_the_run_to_be_gone_on_with() {
+    let need = r#"const TASK = #{ id: "T89", title: "A need" };
+fn done_when(task) { task.check("it is there", || command::run(["test", "-e", "need"], #{ read_only: true }).status == 0); }
+"#;
+    let script = SCRIPT.replace("title: \"A try\"", "title: \"A try\", needs: [\"T89\"]");
+    let test = Test::new().file("scripts/need.rhai", need).file("need", "").script(&script);
+    assert_eq!(test.run().code, None);
+    std::fs::remove_file(test.path("need")).expect("the need");
+    test.run().exits(1).says("task::unmet");
+    let test = test.file("need", "");
+    go(&test);
+    test.run().success().says("goes on with run").says("kept");
+    assert_eq!(log(&test), "one two three");
+}
+
+#[test]
 fn fresh_starts_over_and_closes_the_old_run() {
     let test = cut_short();
     std::fs::remove_file(test.path("log")).expect("the log");
