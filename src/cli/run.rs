@@ -10,7 +10,7 @@ use crate::engine::{self, Script, Sources};
 use crate::event::{Event, Listener, Phase, RunOutcome, Verdict};
 use crate::host::SharedHost;
 use crate::report::Paint;
-use crate::script::Fault;
+use crate::script::{Fault, is_interrupt};
 use crate::task::{self, Failed, Runner, id_of};
 use miette::Diagnostic;
 use std::any::Any;
@@ -175,7 +175,11 @@ impl Ready<'_> {
             Ok(earlier) => earlier,
             Err(fault) => {
                 check::fail(self.global, &self.sources, &fault);
-                return if fault.is_refusal() { RunOutcome::Refused } else { RunOutcome::Failed };
+                return match () {
+                    () if is_interrupt(&fault) => RunOutcome::Interrupted,
+                    () if fault.is_refusal() => RunOutcome::Refused,
+                    () => RunOutcome::Failed,
+                };
             }
         };
         match catch_unwind(AssertUnwindSafe(|| runner.run(script, earlier.as_ref()))) {

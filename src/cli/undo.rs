@@ -70,7 +70,7 @@ fn prepare(
     }
     setup::identify(&host)?;
     host.want_lock();
-    let here = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
+    let here = resume::here(&host)?;
     if story.cluster_uid != here {
         let shown = |uid: &Option<String>| uid.clone().unwrap_or_else(|| "none".into());
         let environment = host.settings.environment_name.clone();

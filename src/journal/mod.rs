@@ -106,12 +106,14 @@ impl Store {
         }
     }
 
-    /// The newest run of this task in this environment, if it has not ended.
-    pub fn unfinished(&self, task: &str, environment: &str) -> Result<Option<Story>, JournalError> {
+    /// The newest run of this task in this environment and on this cluster, if it has not ended. One that ended before its
+    /// first step hides none that came before it.
+    pub fn unfinished(&self, task: &str, environment: &str, cluster: Option<&str>) -> Result<Option<Story>, JournalError> {
         let ending = self.path("", task).file_name().unwrap_or_default().to_string_lossy().into_owned();
         for path in self.files().iter().rev().filter(|path| path.to_string_lossy().ends_with(&ending)) {
             let story = Story::read(path)?;
-            if story.environment == environment {
+            let here = story.environment == environment && story.cluster_uid.as_deref() == cluster;
+            if here && !story.came_to_nothing() {
                 return Ok((story.outcome.is_none()).then_some(story));
             }
         }

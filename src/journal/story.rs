@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// The outcomes of a run that something stopped.
+const STOPPED: [&str; 3] = ["failed", "refused", "interrupted"];
+
 /// One run, as its journal tells it.
 #[derive(Clone, Debug, Default)]
 pub struct Story {
@@ -105,6 +108,12 @@ impl Story {
         !self.steps.is_empty() || self.open.is_some() || self.changes > 0
     }
 
+    /// Whether it ended before it did anything.
+    pub fn came_to_nothing(&self) -> bool {
+        let stopped = |outcome: &String| outcome == "abandoned" || STOPPED.contains(&outcome.as_str());
+        self.outcome.as_ref().is_some_and(stopped) && !self.began_steps()
+    }
+
     /// How a step was passed, if it was and need not run again.
     pub fn passed(&self, step: &str) -> Option<Passed> {
         let record = self.step(step)?;
@@ -194,8 +203,7 @@ impl Story {
 
     /// Whoever wanted to go on and was stopped before a step leaves the run as it was.
     fn end(&mut self, outcome: String) {
-        let stopped = ["failed", "refused", "interrupted"].contains(&outcome.as_str());
-        if !(self.waiting && stopped) {
+        if !(self.waiting && STOPPED.contains(&outcome.as_str())) {
             self.outcome = Some(outcome);
         }
         self.waiting = false;

@@ -27,6 +27,10 @@ impl Trial {
     }
 
     fn start(&self, run: &str, resumed: bool) {
+        self.start_on(run, resumed, Some("abcdef"));
+    }
+
+    fn start_on(&self, run: &str, resumed: bool, cluster: Option<&str>) {
         self.journal.hear(&Event::RunStarted {
             id: "T02".into(),
             run: run.into(),
@@ -36,7 +40,7 @@ impl Trial {
             source: "aa".into(),
             environment: "lab".into(),
             cluster: Some("abc".into()),
-            cluster_uid: Some("abcdef".into()),
+            cluster_uid: cluster.map(str::to_owned),
             mode: Mode::Live,
             state_hub_task_id: None,
         });
@@ -74,7 +78,7 @@ impl Trial {
     }
 
     fn unfinished(&self) -> Option<Story> {
-        self.journal.store().unfinished("T02", "lab").unwrap()
+        self.journal.store().unfinished("T02", "lab", Some("abcdef")).unwrap()
     }
 }
 
@@ -99,8 +103,8 @@ fn a_run_that_was_cut_short_is_found_with_what_it_knew() {
     assert_eq!(story.remembered["the database"].value, json!({"host": "a"}));
     assert!(!story.state["probe"].kept && story.touched("three"));
     assert!(story.where_it_stopped().contains("after step 2, `two`"), "{}", story.where_it_stopped());
-    assert!(trial.journal.store().unfinished("T02", "production").unwrap().is_none());
-    assert!(trial.journal.store().unfinished("T03", "lab").unwrap().is_none());
+    assert!(trial.journal.store().unfinished("T02", "production", Some("abcdef")).unwrap().is_none());
+    assert!(trial.journal.store().unfinished("T03", "lab", Some("abcdef")).unwrap().is_none());
 }
 
 #[test]
@@ -155,6 +159,33 @@ fn whoever_cannot_go_on_yet_leaves_the_run_as_it_was() {
     assert!(trial.unfinished().is_none(), "an undo that cannot begin does not open a run that has failed");
     trial.end_as(RunOutcome::Undone);
     assert_eq!(Story::read(&trial.file(RUN)).unwrap().outcome.as_deref(), Some("undone"));
+}
+
+/// A run elsewhere, or one that could not reach the cluster, once hid the unfinished one for good.
+#[test]
+fn a_run_elsewhere_or_one_that_came_to_nothing_hides_no_unfinished_one() {
+    let trial = Trial::new(Keep::default());
+    let new = || ulid::Ulid::generate().to_string();
+    trial.start(RUN, false);
+    trial.step(1, "one", Some(ran()));
+    trial.start_on(&new(), false, Some("another"));
+    trial.step(1, "one", Some(ran()));
+    trial.end();
+    trial.start_on(&new(), false, None);
+    trial.end_as(RunOutcome::Failed);
+    trial.start(&new(), false);
+    trial.end_as(RunOutcome::Refused);
+    assert_eq!(trial.unfinished().unwrap().run, RUN);
+    assert!(trial.journal.store().unfinished("T02", "lab", None).unwrap().is_none());
+    let newest = new();
+    trial.start(&newest, false);
+    assert_eq!(trial.unfinished().unwrap().run, newest);
+    trial.journal.abandon(&trial.unfinished().unwrap()).unwrap();
+    assert_eq!(trial.unfinished().unwrap().run, RUN);
+    trial.start(&new(), false);
+    trial.step(1, "one", Some(ran()));
+    trial.end();
+    assert!(trial.unfinished().is_none(), "a run that did the work is the last word");
 }
 
 #[test]

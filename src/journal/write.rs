@@ -1,7 +1,7 @@
 //! The journal as a reader of the event stream. It is on the disk, not only in its cache, at every intent and every
 //! outcome; a run that cannot be written down changes nothing.
 
-use super::{Key, Store, VERSION, prune};
+use super::{JournalError, Key, Store, Story, VERSION, failed, prune};
 use crate::effect::{Diff, Mode};
 use crate::event::{Event, Listener};
 use crate::secret::{Redactor, looks_secret};
@@ -55,10 +55,10 @@ impl Journal {
     }
 
     /// Closes an unfinished run that is not gone on with.
-    pub fn abandon(&self, story: &super::Story) {
-        if let Ok(mut file) = append(&story.path) {
-            let _ = write(&mut file, &self.line(json!({"event": "run-ended", "outcome": "abandoned"})), true);
-        }
+    pub fn abandon(&self, story: &Story) -> Result<(), JournalError> {
+        let line = self.line(json!({"event": "run-ended", "outcome": "abandoned"}));
+        let written = append(&story.path).and_then(|mut file| write(&mut file, &line, true));
+        written.map_err(|error| failed("write", &story.path, &error))
     }
 
     fn line(&self, mut record: Value) -> String {

@@ -86,6 +86,19 @@ fn done_when(task) { task.check("it is there", || command::run(["test", "-e", "n
 }
 
 #[test]
+fn a_cluster_that_does_not_answer_ends_a_run_before_anything_is_written() {
+    let config = "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\nclusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\nusers: [{name: a, user: {}}]\n";
+    let test = cut_short().file(".kube/config", config);
+    let text = std::fs::read(&journals(&test)[0]).expect("a journal");
+    go(&test);
+    test.run().exits(1).says("kube::unreachable");
+    railrun(&test, &["undo", &name(&test)]).exits(1).says("kube::unreachable");
+    assert_eq!((journals(&test).len(), std::fs::read(&journals(&test)[0]).expect("a journal")), (1, text));
+    std::fs::remove_file(test.path(".kube/config")).expect("the kubeconfig");
+    test.run().success().says("goes on with run");
+}
+
+#[test]
 fn fresh_starts_over_and_closes_the_old_run() {
     let test = cut_short();
     std::fs::remove_file(test.path("log")).expect("the log");
