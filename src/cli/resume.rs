@@ -4,7 +4,7 @@ use super::args::RunArgs;
 use crate::cluster::ClusterError;
 use crate::engine::Script;
 use crate::host::SharedHost;
-use crate::journal::Story;
+use crate::journal::{JournalError, Story};
 use crate::script::Fault;
 use crate::task::id_of;
 use miette::Diagnostic;
@@ -25,6 +25,14 @@ pub fn earlier(host: &SharedHost, script: &Script, run: &RunArgs) -> Result<Opti
     let Some(journal) = host.journal.get() else { return Ok(None) };
     let (store, task, cluster) = (journal.store(), id_of(script), here(host)?);
     while let Some(story) = store.unfinished(&task, &host.settings.environment_name, cluster.as_deref())? {
+        let story = match journal.claim(&story) {
+            // Scripts that only look may do so side by side.
+            Err(JournalError::Held { .. }) if !script.has_hook("steps") => return Ok(None),
+            claimed => claimed?,
+        };
+        if story.outcome.is_some() {
+            continue;
+        }
         if !run.fresh && story.began_steps() {
             if story.source == script.fingerprint || run.resume {
                 return Ok(Some(story));

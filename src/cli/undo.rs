@@ -64,6 +64,7 @@ fn prepare(
     although_changed: bool,
 ) -> Result<(SharedHost, Story, Script), Fault> {
     let story = setup::store(&host.settings, host.files.root()).story(name)?;
+    let story = host.journal.get().map_or_else(|| Ok(story.clone()), |journal| journal.claim(&story))?;
     let well = ["done", "already-done", "undone"];
     if let Some(outcome) = story.outcome.as_ref().filter(|outcome| well.contains(&outcome.as_str())) {
         return Err(UndoError::EndedWell { run: story.name(), outcome: outcome.clone() }.into());

@@ -39,6 +39,12 @@ pub enum JournalError {
     #[error("`{path}` is written in form {found}, and this railrun reads form {VERSION}")]
     #[diagnostic(code(journal::version), help("use the railrun that wrote it, or move the file away"))]
     Version { path: String, found: String },
+    #[error("run {run} is still being carried out by {}", process.map_or_else(|| "another process".into(), |process| format!("process {process}")))]
+    #[diagnostic(
+        code(journal::held),
+        help("wait for it to end; where it stands still for good, end that process: the same command then goes on with the run")
+    )]
+    Held { run: String, process: Option<u64> },
     #[error("no run is called `{name}`")]
     #[diagnostic(code(journal::not_found), help("`railrun history` shows the runs"))]
     NotFound { name: String },

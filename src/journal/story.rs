@@ -21,6 +21,8 @@ pub struct Story {
     pub source: String,
     pub cluster_uid: Option<String>,
     pub environment: String,
+    /// The process that carried it out last.
+    pub process: Option<u64>,
     /// When it began, and when its last record was written.
     pub began: String,
     pub last: String,
@@ -185,6 +187,7 @@ impl Story {
         // A run that is gone on with begins again: what it was at first stays, except its source and, once it does something,
         // its end.
         (self.source, self.under_way, self.waiting) = (text("source"), None, record["resumed"] == true);
+        self.process = record["process"].as_u64();
         if self.began.is_empty() {
             (self.run, self.task, self.title) = (text("run"), text("id"), text("title"));
             (self.script, self.environment, self.began) = (text("script"), text("environment"), text("at"));

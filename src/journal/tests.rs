@@ -26,24 +26,19 @@ impl Trial {
         Self { folder, journal: Journal::new(store, key, redactor, &settings, keep) }
     }
 
+    /// What another process has at hand.
+    fn another(&self) -> Journal {
+        let store = self.journal.store().clone();
+        let key = store.key().unwrap();
+        Journal::new(store, key, Redactor::default(), &json!({}), Keep::default())
+    }
+
     fn start(&self, run: &str, resumed: bool) {
         self.start_on(run, resumed, Some("abcdef"));
     }
 
     fn start_on(&self, run: &str, resumed: bool, cluster: Option<&str>) {
-        self.journal.hear(&Event::RunStarted {
-            id: "T02".into(),
-            run: run.into(),
-            resumed,
-            title: "Move".into(),
-            script: "scripts/t02.rhai".into(),
-            source: "aa".into(),
-            environment: "lab".into(),
-            cluster: Some("abc".into()),
-            cluster_uid: cluster.map(str::to_owned),
-            mode: Mode::Live,
-            state_hub_task_id: None,
-        });
+        self.journal.hear(&started(run, resumed, cluster));
     }
 
     fn step(&self, index: usize, name: &str, ending: Option<Ending>) {
@@ -79,6 +74,22 @@ impl Trial {
 
     fn unfinished(&self) -> Option<Story> {
         self.journal.store().unfinished("T02", "lab", Some("abcdef")).unwrap()
+    }
+}
+
+fn started(run: &str, resumed: bool, cluster: Option<&str>) -> Event {
+    Event::RunStarted {
+        id: "T02".into(),
+        run: run.into(),
+        resumed,
+        title: "Move".into(),
+        script: "scripts/t02.rhai".into(),
+        source: "aa".into(),
+        environment: "lab".into(),
+        cluster: Some("abc".into()),
+        cluster_uid: cluster.map(str::to_owned),
+        mode: Mode::Live,
+        state_hub_task_id: None,
     }
 }
 
@@ -180,12 +191,47 @@ fn a_run_elsewhere_or_one_that_came_to_nothing_hides_no_unfinished_one() {
     let newest = new();
     trial.start(&newest, false);
     assert_eq!(trial.unfinished().unwrap().run, newest);
+    trial.start_on(&new(), false, Some("another"));
     trial.journal.abandon(&trial.unfinished().unwrap()).unwrap();
     assert_eq!(trial.unfinished().unwrap().run, RUN);
     trial.start(&new(), false);
     trial.step(1, "one", Some(ran()));
     trial.end();
     assert!(trial.unfinished().is_none(), "a run that did the work is the last word");
+}
+
+/// A second start once closed a live run, wrote into its journal, or had its words overwritten.
+#[test]
+fn a_live_runs_journal_belongs_to_its_process_alone() {
+    let trial = Trial::new(Keep::default());
+    let other = trial.another();
+    trial.start(RUN, false);
+    let (story, text) = (trial.unfinished().unwrap(), trial.text());
+    let held = other.claim(&story).unwrap_err();
+    assert_eq!(held.to_string(), format!("run {RUN}.T02 is still being carried out by process {}", std::process::id()));
+    assert!(other.abandon(&story).is_err());
+    other.hear(&started(RUN, true, None));
+    assert!(other.broken().is_some(), "what cannot be written down changes nothing");
+    other.store().prune(Keep { runs: 0, age: Duration::ZERO });
+    assert_eq!(trial.text(), text);
+    trial.step(1, "one", Some(ran()));
+    drop(trial.journal);
+    assert_eq!(other.claim(&story).unwrap().passed("one"), Some(Passed::Ran), "it is read once more");
+}
+
+#[test]
+fn whoever_claimed_a_run_goes_on_with_it_at_its_end() {
+    let trial = Trial::new(Keep::default());
+    trial.start(RUN, false);
+    let text = trial.text();
+    let other = trial.another();
+    drop(trial.journal);
+    let story = other.store().story(RUN).unwrap();
+    other.claim(&story).unwrap();
+    other.hear(&started(RUN, true, Some("abcdef")));
+    let now = std::fs::read_to_string(&story.path).unwrap();
+    assert!(now.starts_with(&text) && now.lines().count() == 2, "{now}");
+    assert!(other.claim(&story).is_err(), "a run under way is nobody's to claim");
 }
 
 #[test]

@@ -99,6 +99,30 @@ fn a_cluster_that_does_not_answer_ends_a_run_before_anything_is_written() {
 }
 
 #[test]
+fn while_a_run_lives_nobody_else_goes_on_with_it_closes_it_or_takes_it_back() {
+    let stay = "sh\", \"-c\", \"until test -e go; do sleep 0.1; done";
+    let test = Test::new().script(&SCRIPT.replace("sh\", \"-c\", \"kill -KILL $PPID; sleep 5", stay));
+    let mut child = test.start();
+    let began = std::time::Instant::now();
+    let is_at_two =
+        || journals(&test).first().is_some_and(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("until test")));
+    while !test.path(".railrun/runs").exists() || !is_at_two() {
+        assert!(began.elapsed().as_secs() < 30, "it never came to its second step");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let text = std::fs::read(&journals(&test)[0]).expect("a journal");
+    let process = format!("is still being carried out by process {}", child.id());
+    for args in [&["scripts/it.rhai"][..], &["scripts/it.rhai", "--fresh"], &["undo", &name(&test)]] {
+        railrun(&test, args).exits(3).says("journal::held").says(&process);
+    }
+    assert_eq!((journals(&test).len(), std::fs::read(&journals(&test)[0]).expect("a journal")), (1, text));
+    go(&test);
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(log(&test), "one two three");
+    railrun(&test, &["history"]).success().prints("done");
+}
+
+#[test]
 fn fresh_starts_over_and_closes_the_old_run() {
     let test = cut_short();
     std::fs::remove_file(test.path("log")).expect("the log");
