@@ -30,7 +30,7 @@ pub fn earlier(host: &SharedHost, script: &Script, run: &RunArgs) -> Result<Opti
             Err(JournalError::Held { .. }) if !script.has_hook("steps") => return Ok(None),
             claimed => claimed?,
         };
-        if story.outcome.is_some() {
+        if !story.is_unfinished() {
             continue;
         }
         if !run.fresh && story.began_steps() {

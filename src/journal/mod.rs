@@ -120,7 +120,7 @@ impl Store {
             let story = Story::read(path)?;
             let here = story.environment == environment && story.cluster_uid.as_deref() == cluster;
             if here && !story.came_to_nothing() {
-                return Ok((story.outcome.is_none()).then_some(story));
+                return Ok(story.is_unfinished().then_some(story));
             }
         }
         Ok(None)

@@ -110,6 +110,11 @@ impl Story {
         !self.steps.is_empty() || self.open.is_some() || self.changes > 0
     }
 
+    /// Whether the same command goes on with it: nothing ended it, or a refusal did between its steps, which undoes nothing.
+    pub fn is_unfinished(&self) -> bool {
+        self.outcome.as_ref().is_none_or(|outcome| outcome == "refused" && self.began_steps())
+    }
+
     /// Whether it ended before it did anything.
     pub fn came_to_nothing(&self) -> bool {
         let stopped = |outcome: &String| outcome == "abandoned" || STOPPED.contains(&outcome.as_str());

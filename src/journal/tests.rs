@@ -235,6 +235,19 @@ fn whoever_claimed_a_run_goes_on_with_it_at_its_end() {
 }
 
 #[test]
+fn a_run_that_was_refused_between_its_steps_is_gone_on_with() {
+    let trial = Trial::new(Keep { runs: 0, age: Duration::ZERO });
+    trial.start(RUN, false);
+    trial.step(1, "one", Some(ran()));
+    trial.step(2, "two", Some(Ending::Failed));
+    trial.end_as(RunOutcome::Refused);
+    let story = trial.unfinished().unwrap();
+    assert_eq!((story.passed("one"), story.passed("two"), story.outcome.as_deref()), (Some(Passed::Ran), None, Some("refused")));
+    trial.start_on(&ulid::Ulid::generate().to_string(), false, None);
+    assert_eq!(trial.unfinished().unwrap().run, RUN, "an unfinished run is never pruned");
+}
+
+#[test]
 fn a_step_that_was_being_taken_back_is_still_to_be_undone() {
     let trial = Trial::new(Keep::default());
     trial.start(RUN, false);

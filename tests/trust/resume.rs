@@ -152,6 +152,37 @@ fn a_changed_import_is_a_changed_script() {
     test.run().exits(3).says("journal::changed");
 }
 
+/// A refusal undoes nothing; the run was closed all the same.
+#[test]
+fn a_refused_apply_is_gone_on_with_by_the_next_one_or_by_a_plain_run() {
+    let script = r#"
+const TASK = #{ id: "T90", title: "A try" };
+fn log(word) { command::run(["sh", "-c", `echo ${word} >> log`]); }
+fn has(word) { command::run(["grep", "-q", word, "log"], #{ read_only: true }).status == 0 }
+fn word() { command::run(["cat", "word"], #{ read_only: true }).stdout }
+fn steps(task) {
+    task.step("one", #{ done: || has("one"), run: || log("one"), undo: || log("back-one") });
+    task.step("two", #{ done: || has("two"), run: || log(word()), undo: || log("back-two") });
+}
+"#;
+    let refused = || {
+        let test = Test::new().file("word", "two").script(script);
+        railrun(&test, &["plan", "scripts/it.rhai", "--out", "plan.json"]).success();
+        let test = test.file("word", "another");
+        railrun(&test, &["apply", "plan.json"]).exits(3).says("plan::drift").says("`railrun apply` goes on after the steps that ran");
+        assert_eq!(log(&test), "one");
+        railrun(&test, &["history", &name(&test)]).success().prints("ended: refused").prints("The same command goes on with it");
+        test.file("word", "two")
+    };
+    for again in [&["apply", "plan.json"][..], &["scripts/it.rhai"]] {
+        let test = refused();
+        railrun(&test, again).success().says("goes on with run").says("after step 1, `one`");
+        assert_eq!(log(&test), "one two");
+    }
+    let test = refused();
+    railrun(&test, &["undo", &name(&test)]).success().says("undone: two, one");
+}
+
 #[test]
 fn undo_takes_back_what_was_begun_newest_first() {
     let test = cut_short();
