@@ -14,6 +14,7 @@ pub use story::{Known, Passed, StepRecord, Story};
 pub use write::{Journal, Keep, fingerprint};
 
 use miette::Diagnostic;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,14 @@ impl Store {
     /// Makes the folders, for their owner only.
     fn make(&self) -> io::Result<()> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.runs())
+    }
+
+    /// Puts the folders' entries on the disk: a new file that is synced may still be gone after a power cut.
+    fn sync(&self) -> io::Result<()> {
+        [self.runs(), self.folder.clone()].iter().try_for_each(|folder| File::open(folder)?.sync_all())?;
+        // Whoever may write into the folder above need not be allowed to read it.
+        let _ = self.folder.parent().map(|above| File::open(above).and_then(|above| above.sync_all()));
+        Ok(())
     }
 
     /// The files of all runs, oldest first.

@@ -95,6 +95,7 @@ impl Journal {
         self.0.store.prune(self.0.keep);
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
         file.try_lock()?;
+        self.0.store.sync()?;
         Ok(file)
     }
 
