@@ -161,7 +161,10 @@ pub enum Interrupted {
     LockHeld(String),
     /// This run may no longer be the only one.
     #[error("the lock of this environment is lost: {0}")]
-    #[diagnostic(code(lock::lost), help("nothing further was begun; look at `railrun history`, then run the same command again"))]
+    #[diagnostic(
+        code(lock::lost),
+        help("nothing further was begun; the same command goes on with the run, `railrun history` shows it, `railrun undo` takes it back")
+    )]
     LockLost(String),
     /// What was found is not what the saved plan replaces.
     #[error("{said}")]

@@ -78,9 +78,9 @@ fn tell(story: &Story) -> Vec<String> {
     if story.torn {
         lines.push("          the last record is torn and left out".into());
     }
-    if story.outcome.is_none() && story.began_steps() {
+    if story.is_unfinished() && story.began_steps() {
         let run = story.name();
-        lines.push(format!("It has not ended: the same command goes on with it, `railrun undo {run}` takes it back."));
+        lines.push(format!("The same command goes on with it, `railrun undo {run}` takes it back."));
     }
     lines
 }

@@ -1,9 +1,10 @@
 //! Whether a run goes on with one that was cut short: the same task, environment, cluster and script.
 
 use super::args::RunArgs;
+use crate::cluster::ClusterError;
 use crate::engine::Script;
 use crate::host::SharedHost;
-use crate::journal::{Journal, Story};
+use crate::journal::{JournalError, Story};
 use crate::script::Fault;
 use crate::task::id_of;
 use miette::Diagnostic;
@@ -22,30 +23,39 @@ pub struct Changed {
 /// The run to go on with, if there is one. One that is not gone on with is closed.
 pub fn earlier(host: &SharedHost, script: &Script, run: &RunArgs) -> Result<Option<Story>, Fault> {
     let Some(journal) = host.journal.get() else { return Ok(None) };
-    let Some(story) = unfinished(host, journal, script)? else { return Ok(None) };
-    if run.fresh || !story.began_steps() {
-        journal.abandon(&story);
-        return Ok(None);
-    }
-    if story.source == script.fingerprint || run.resume {
-        return Ok(Some(story));
-    }
-    match ask(&story) {
-        Answer::Resume => Ok(Some(story)),
-        Answer::Fresh => {
-            journal.abandon(&story);
-            Ok(None)
+    let (store, task, cluster) = (journal.store(), id_of(script), here(host)?);
+    while let Some(story) = store.unfinished(&task, &host.settings.environment_name, cluster.as_deref())? {
+        let story = match journal.claim(&story) {
+            // Scripts that only look may do so side by side.
+            Err(JournalError::Held { .. }) if !script.has_hook("steps") => return Ok(None),
+            claimed => claimed?,
+        };
+        if !story.is_unfinished() {
+            continue;
         }
-        Answer::None => Err(Changed { run: story.name() }.into()),
+        if !run.fresh && story.began_steps() {
+            if story.source == script.fingerprint || run.resume {
+                return Ok(Some(story));
+            }
+            match ask(&story) {
+                Answer::Resume => return Ok(Some(story)),
+                Answer::Fresh => {}
+                Answer::None => return Err(Changed { run: story.name() }.into()),
+            }
+        }
+        journal.abandon(&story)?;
     }
+    Ok(None)
 }
 
-/// A run on another cluster is none of ours, whatever the environment is called.
-fn unfinished(host: &SharedHost, journal: &Journal, script: &Script) -> Result<Option<Story>, Fault> {
-    let found = journal.store().unfinished(&id_of(script), &host.settings.environment_name)?;
-    let Some(story) = found else { return Ok(None) };
-    let here = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
-    Ok((story.cluster_uid == here).then_some(story))
+/// Which cluster the environment leads to; none where there is no kubeconfig. One that does not answer is an error: which
+/// runs were cut short on it cannot be known.
+pub fn here(host: &SharedHost) -> Result<Option<String>, Fault> {
+    match host.cluster() {
+        Ok(cluster) => Ok(Some(cluster.uid().to_owned())),
+        Err(ClusterError::NoKubeconfig { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 enum Answer {

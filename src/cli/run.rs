@@ -9,7 +9,7 @@ use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
 use crate::event::{Event, Listener, RunOutcome};
 use crate::host::SharedHost;
-use crate::script::Fault;
+use crate::script::{Fault, is_interrupt};
 use crate::secret::Redactor;
 use crate::task::{self, Failed, Runner, id_of};
 use miette::Diagnostic;
@@ -112,7 +112,11 @@ impl Ready<'_> {
             Ok(earlier) => earlier,
             Err(fault) => {
                 check::fail_beside(self.global, &self.sources, &self.host.redactor, &fault);
-                return if fault.is_refusal() { RunOutcome::Refused } else { RunOutcome::Failed };
+                return match () {
+                    () if is_interrupt(&fault) => RunOutcome::Interrupted,
+                    () if fault.is_refusal() => RunOutcome::Refused,
+                    () => RunOutcome::Failed,
+                };
             }
         };
         match catch_unwind(AssertUnwindSafe(|| runner.run(script, earlier.as_ref()))) {

@@ -61,13 +61,14 @@ pub fn undo(global: &Global, name: &str, although_changed: bool) -> Exit {
 
 fn prepare(sources: &Sources, host: &SharedHost, global: &Global, name: &str, although_changed: bool) -> Result<(Story, Script), Fault> {
     let story = setup::store(&host.settings, host.files.root()).story(name)?;
+    let story = host.journal.get().map_or_else(|| Ok(story.clone()), |journal| journal.claim(&story))?;
     let well = ["done", "already-done", "undone"];
     if let Some(outcome) = story.outcome.as_ref().filter(|outcome| well.contains(&outcome.as_str())) {
         return Err(UndoError::EndedWell { run: story.name(), outcome: outcome.clone() }.into());
     }
     setup::identify(host)?;
     host.want_lock();
-    let here = host.cluster().ok().map(|cluster| cluster.uid().to_owned());
+    let here = resume::here(host)?;
     if story.cluster_uid != here {
         let shown = |uid: &Option<String>| uid.clone().unwrap_or_else(|| "none".into());
         let environment = host.settings.environment_name.clone();

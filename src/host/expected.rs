@@ -5,7 +5,8 @@ use super::Host;
 use crate::cluster::{ClusterError, Name, manager_of};
 use crate::effect::{Change, Diff, Interrupted};
 
-const HELP: &str = "nothing of this change was written, and nothing was undone; make the plan anew, or put the field back";
+const HELP: &str = "nothing of this change was written, and nothing was undone; make the plan anew or put the field back, and `railrun \
+                    apply` goes on after the steps that ran (a plain run does too, held to no plan); `railrun undo` takes them back";
 
 impl Host {
     /// Whether the saved plan, if there is one, has exactly this difference here.

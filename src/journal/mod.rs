@@ -14,6 +14,7 @@ pub use story::{Known, Passed, StepRecord, Story};
 pub use write::{Journal, Keep, fingerprint};
 
 use miette::Diagnostic;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ pub enum JournalError {
     #[error("`{path}` is written in form {found}, and this railrun reads form {VERSION}")]
     #[diagnostic(code(journal::version), help("use the railrun that wrote it, or move the file away"))]
     Version { path: String, found: String },
+    #[error("run {run} is still being carried out by {}", process.map_or_else(|| "another process".into(), |process| format!("process {process}")))]
+    #[diagnostic(
+        code(journal::held),
+        help("wait for it to end; where it stands still for good, end that process: the same command then goes on with the run")
+    )]
+    Held { run: String, process: Option<u64> },
     #[error("no run is called `{name}`")]
     #[diagnostic(code(journal::not_found), help("`railrun history` shows the runs"))]
     NotFound { name: String },
@@ -78,6 +85,14 @@ impl Store {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.runs())
     }
 
+    /// Puts the folders' entries on the disk: a new file that is synced may still be gone after a power cut.
+    fn sync(&self) -> io::Result<()> {
+        [self.runs(), self.folder.clone()].iter().try_for_each(|folder| File::open(folder)?.sync_all())?;
+        // Whoever may write into the folder above need not be allowed to read it.
+        let _ = self.folder.parent().map(|above| File::open(above).and_then(|above| above.sync_all()));
+        Ok(())
+    }
+
     /// The files of all runs, oldest first.
     fn files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.runs()).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -106,13 +121,15 @@ impl Store {
         }
     }
 
-    /// The newest run of this task in this environment, if it has not ended.
-    pub fn unfinished(&self, task: &str, environment: &str) -> Result<Option<Story>, JournalError> {
+    /// The newest run of this task in this environment and on this cluster, if it has not ended. One that ended before its
+    /// first step hides none that came before it.
+    pub fn unfinished(&self, task: &str, environment: &str, cluster: Option<&str>) -> Result<Option<Story>, JournalError> {
         let ending = self.path("", task).file_name().unwrap_or_default().to_string_lossy().into_owned();
         for path in self.files().iter().rev().filter(|path| path.to_string_lossy().ends_with(&ending)) {
             let story = Story::read(path)?;
-            if story.environment == environment {
-                return Ok((story.outcome.is_none()).then_some(story));
+            let here = story.environment == environment && story.cluster_uid.as_deref() == cluster;
+            if here && !story.came_to_nothing() {
+                return Ok(story.is_unfinished().then_some(story));
             }
         }
         Ok(None)

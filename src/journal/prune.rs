@@ -1,5 +1,6 @@
 //! The journal stays small: old runs go by count and by age, an unfinished one never.
 
+use super::write::own;
 use super::{Store, Story};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -26,7 +27,9 @@ impl Store {
         let oldest_allowed = SystemTime::now().checked_sub(keep.age);
         for (index, path) in files.iter().enumerate() {
             let old = || oldest_allowed.zip(began(path)).is_some_and(|(allowed, began)| began < allowed);
-            if (index < surplus || old()) && Story::read(path).is_ok_and(|story| story.outcome.is_some()) {
+            let ended = || Story::read(path).is_ok_and(|story| !story.is_unfinished());
+            // One that is locked is being taken back right now.
+            if (index < surplus || old()) && ended() && own(path).is_ok() {
                 let _ = std::fs::remove_file(path);
             }
         }

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// The outcomes of a run that something stopped.
+const STOPPED: [&str; 3] = ["failed", "refused", "interrupted"];
+
 /// One run, as its journal tells it.
 #[derive(Clone, Debug, Default)]
 pub struct Story {
@@ -18,6 +21,8 @@ pub struct Story {
     pub source: String,
     pub cluster_uid: Option<String>,
     pub environment: String,
+    /// The process that carried it out last.
+    pub process: Option<u64>,
     /// When it began, and when its last record was written.
     pub began: String,
     pub last: String,
@@ -33,6 +38,10 @@ pub struct Story {
     pub outcome: Option<String>,
     pub torn: bool,
     pub records: Vec<Value>,
+    /// The step that is being carried out or taken back: what is told of it belongs there.
+    under_way: Option<String>,
+    /// Somebody wanted to go on with it, and has not come to a step yet.
+    waiting: bool,
 }
 
 /// A value that was kept; `kept` is false where it could not be (a handle, a text that holds a secret).
@@ -106,6 +115,17 @@ impl Story {
         self.changes > 0 || self.open.is_some()
     }
 
+    /// Whether the same command goes on with it: nothing ended it, or a refusal did between its steps, which undoes nothing.
+    pub fn is_unfinished(&self) -> bool {
+        self.outcome.as_ref().is_none_or(|outcome| outcome == "refused" && self.began_steps())
+    }
+
+    /// Whether it ended before it did anything.
+    pub fn came_to_nothing(&self) -> bool {
+        let stopped = |outcome: &String| outcome == "abandoned" || STOPPED.contains(&outcome.as_str());
+        self.outcome.as_ref().is_some_and(stopped) && !self.began_steps()
+    }
+
     /// How a step was passed, if it was and need not run again.
     pub fn passed(&self, step: &str) -> Option<Passed> {
         let record = self.step(step)?;
@@ -138,11 +158,11 @@ impl Story {
         self.last = text("at");
         match record["event"].as_str().unwrap_or_default() {
             "run-started" => self.start(&record)?,
-            "run-ended" => self.outcome = Some(text("outcome")),
+            "run-ended" => self.end(text("outcome")),
             "step-started" => self.step_started(&record),
             "step-ended" => self.step_ended(&record),
             "state-set" => {
-                if let Some(step) = self.steps.last_mut() {
+                if let Some(step) = self.step_under_way() {
                     step.set.push(text("key"));
                 }
                 self.state.insert(text("key"), known(&record));
@@ -152,7 +172,7 @@ impl Story {
             }
             "change-intent" => {
                 self.open = Some(format!("{} {}", text("verb"), text("target")));
-                if let Some(step) = self.steps.last_mut() {
+                if let Some(step) = self.step_under_way() {
                     step.touched = true;
                 }
             }
@@ -161,11 +181,8 @@ impl Story {
                 self.changes += 1;
             }
             "committed" => self.committed.push(text("why")),
-            "undo-started" => self.steps.retain(|step| step.name != text("step") || step.passed == Some(Passed::Skipped)),
-            "undo-ended" if !record["error"].is_null() => {
-                let (index, name) = (0, text("step"));
-                self.steps.push(StepRecord { index, name, passed: None, touched: true, set: Vec::new() });
-            }
+            "undo-started" => self.undo_started(&text("step")),
+            "undo-ended" => self.undo_ended(&text("step"), record["error"].is_null()),
             _ => {}
         }
         self.records.push(record);
@@ -177,8 +194,10 @@ impl Story {
             return Err(JournalError::Version { path: self.path.display().to_string(), found: record["v"].to_string() });
         }
         let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
-        // A run that is gone on with begins again: what it was at first stays, except its source and its open end.
-        (self.source, self.outcome) = (text("source"), None);
+        // A run that is gone on with begins again: what it was at first stays, except its source and, once it does something,
+        // its end.
+        (self.source, self.under_way, self.waiting) = (text("source"), None, record["resumed"] == true);
+        self.process = record["process"].as_u64();
         if self.began.is_empty() {
             (self.run, self.task, self.title) = (text("run"), text("id"), text("title"));
             (self.script, self.environment, self.began) = (text("script"), text("environment"), text("at"));
@@ -187,8 +206,30 @@ impl Story {
         Ok(())
     }
 
+    /// Something is carried out or taken back: from here on the run is open again.
+    fn begin(&mut self, step: &str) {
+        self.under_way = Some(step.to_owned());
+        if std::mem::take(&mut self.waiting) {
+            self.outcome = None;
+        }
+    }
+
+    /// Whoever wanted to go on and was stopped before a step leaves the run as it was.
+    fn end(&mut self, outcome: String) {
+        if !(self.waiting && STOPPED.contains(&outcome.as_str())) {
+            self.outcome = Some(outcome);
+        }
+        self.waiting = false;
+    }
+
+    fn step_under_way(&mut self) -> Option<&mut StepRecord> {
+        let name = self.under_way.as_ref()?;
+        self.steps.iter_mut().find(|step| step.name == *name)
+    }
+
     fn step_started(&mut self, record: &Value) {
         let name = record["name"].as_str().unwrap_or_default().to_owned();
+        self.begin(&name);
         if self.step(&name).is_none() {
             self.steps.push(StepRecord {
                 index: record["index"].as_u64().unwrap_or_default(),
@@ -200,7 +241,23 @@ impl Story {
         }
     }
 
+    /// A step whose way back has begun is neither there nor gone: it is no longer passed, and still to be undone.
+    fn undo_started(&mut self, name: &str) {
+        self.begin(name);
+        if let Some(step) = self.step_under_way().filter(|step| step.passed != Some(Passed::Skipped)) {
+            (step.passed, step.touched) = (None, true);
+        }
+    }
+
+    fn undo_ended(&mut self, name: &str, well: bool) {
+        self.under_way = None;
+        if well {
+            self.steps.retain(|step| step.name != name || step.passed == Some(Passed::Skipped));
+        }
+    }
+
     fn step_ended(&mut self, record: &Value) {
+        self.under_way = None;
         let passed = match record["ending"]["is"].as_str().unwrap_or_default() {
             "ran" => Some(Passed::Ran),
             "already-done" => Some(Passed::Skipped),

@@ -1,5 +1,7 @@
 //! Written and read back, torn and pruned.
 
+mod going_on;
+
 use super::*;
 use crate::effect::{Diff, Mode};
 use crate::event::{Ending, Event, Listener, RunOutcome};
@@ -29,27 +31,30 @@ impl Trial {
         Self { folder, journal: Journal::new(store, key, redactor.clone(), &settings, keep), redactor }
     }
 
+    /// What another process has at hand.
+    fn another(&self) -> Journal {
+        let store = self.journal.store().clone();
+        let key = store.key().unwrap();
+        Journal::new(store, key, Redactor::default(), &json!({}), Keep::default())
+    }
+
     fn start(&self, run: &str, resumed: bool) {
-        self.journal.hear(&Event::RunStarted {
-            id: "T02".into(),
-            run: run.into(),
-            resumed,
-            title: "Move".into(),
-            script: "scripts/t02.rhai".into(),
-            source: "aa".into(),
-            environment: "lab".into(),
-            cluster: Some("abc".into()),
-            cluster_uid: Some("abcdef".into()),
-            mode: Mode::Live,
-            state_hub_task_id: None,
-        });
+        self.start_on(run, resumed, Some("abcdef"));
+    }
+
+    fn start_on(&self, run: &str, resumed: bool, cluster: Option<&str>) {
+        self.journal.hear(&started(run, resumed, cluster));
     }
 
     fn step(&self, index: usize, name: &str, ending: Option<Ending>) {
         self.journal.hear(&Event::StepStarted { index, count: 3, name: name.into() });
         if let Some(ending) = ending {
-            self.journal.hear(&Event::StepEnded { index, name: name.into(), ending, elapsed: Duration::ZERO });
+            self.end_step(index, name, ending);
         }
+    }
+
+    fn end_step(&self, index: usize, name: &str, ending: Ending) {
+        self.journal.hear(&Event::StepEnded { index, name: name.into(), ending, elapsed: Duration::ZERO });
     }
 
     fn intent(&self, diff: Diff) {
@@ -57,7 +62,11 @@ impl Trial {
     }
 
     fn end(&self) {
-        self.journal.hear(&Event::RunEnded { id: "T02".into(), outcome: RunOutcome::Done, elapsed: Duration::ZERO });
+        self.end_as(RunOutcome::Done);
+    }
+
+    fn end_as(&self, outcome: RunOutcome) {
+        self.journal.hear(&Event::RunEnded { id: "T02".into(), outcome, elapsed: Duration::ZERO });
     }
 
     fn file(&self, run: &str) -> PathBuf {
@@ -69,7 +78,23 @@ impl Trial {
     }
 
     fn unfinished(&self) -> Option<Story> {
-        self.journal.store().unfinished("T02", "lab").unwrap()
+        self.journal.store().unfinished("T02", "lab", Some("abcdef")).unwrap()
+    }
+}
+
+fn started(run: &str, resumed: bool, cluster: Option<&str>) -> Event {
+    Event::RunStarted {
+        id: "T02".into(),
+        run: run.into(),
+        resumed,
+        title: "Move".into(),
+        script: "scripts/t02.rhai".into(),
+        source: "aa".into(),
+        environment: "lab".into(),
+        cluster: Some("abc".into()),
+        cluster_uid: cluster.map(str::to_owned),
+        mode: Mode::Live,
+        state_hub_task_id: None,
     }
 }
 
@@ -94,8 +119,8 @@ fn a_run_that_was_cut_short_is_found_with_what_it_knew() {
     assert_eq!(story.remembered["the database"].value, json!({"host": "a"}));
     assert!(!story.state["probe"].kept && story.touched("three"));
     assert!(story.where_it_stopped().contains("after step 2, `two`"), "{}", story.where_it_stopped());
-    assert!(trial.journal.store().unfinished("T02", "production").unwrap().is_none());
-    assert!(trial.journal.store().unfinished("T03", "lab").unwrap().is_none());
+    assert!(trial.journal.store().unfinished("T02", "production", Some("abcdef")).unwrap().is_none());
+    assert!(trial.journal.store().unfinished("T03", "lab", Some("abcdef")).unwrap().is_none());
 }
 
 #[test]

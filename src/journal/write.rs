@@ -1,17 +1,17 @@
 //! The journal as a reader of the event stream. It is on the disk, not only in its cache, at every intent and every
 //! outcome; a run that cannot be written down changes nothing.
 
-use super::{Key, Store, VERSION, prune};
+use super::{JournalError, Key, Store, Story, VERSION, failed, prune};
 use crate::effect::{Diff, Mode};
 use crate::event::{Event, Listener};
 use crate::secret::{Redactor, looks_secret};
 use regex::{Captures, Regex};
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 pub use prune::Keep;
 
@@ -30,7 +30,10 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
+    /// The journal of the run under way. It is locked for as long as it is open: until the next run, or the process's end.
     file: Option<File>,
+    /// An earlier run's journal that is this process's to go on with or to close.
+    claimed: Option<(PathBuf, File)>,
     /// Why nothing can be written any more.
     broken: Option<String>,
 }
@@ -44,7 +47,11 @@ impl Journal {
 
     /// Why nothing can be written any more, if that is so: then nothing may be changed either.
     pub fn broken(&self) -> Option<String> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).broken.clone()
+        self.state().broken.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn key(&self) -> &Key {
@@ -55,11 +62,24 @@ impl Journal {
         &self.0.store
     }
 
+    /// Takes an earlier run for this process alone, and reads once more how far it came: until now another may have been at it.
+    pub fn claim(&self, story: &Story) -> Result<Story, JournalError> {
+        let mut state = self.state();
+        state.claimed = None;
+        let file = own(&story.path).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => JournalError::Held { run: story.name(), process: story.process },
+            _ => failed("lock", &story.path, &error),
+        })?;
+        state.claimed = Some((story.path.clone(), file));
+        Story::read(&story.path)
+    }
+
     /// Closes an unfinished run that is not gone on with.
-    pub fn abandon(&self, story: &super::Story) {
-        if let Ok(mut file) = append(&story.path) {
-            let _ = write(&mut file, &self.line(json!({"event": "run-ended", "outcome": "abandoned"})), true);
-        }
+    pub fn abandon(&self, story: &Story) -> Result<(), JournalError> {
+        let line = self.line(json!({"event": "run-ended", "outcome": "abandoned"}));
+        let claimed = self.state().claimed.take();
+        let written = append(&story.path, claimed).and_then(|mut file| write(&mut file, &line, true));
+        written.map_err(|error| failed("write", &story.path, &error))
     }
 
     fn line(&self, mut record: Value) -> String {
@@ -67,14 +87,17 @@ impl Journal {
         self.0.redactor.record(record).to_string()
     }
 
-    fn begin(&self, run: &str, task: &str, resumed: bool) -> io::Result<File> {
+    fn begin(&self, run: &str, task: &str, resumed: bool, claimed: Option<(PathBuf, File)>) -> io::Result<File> {
         let path = self.0.store.path(run, task);
         if resumed {
-            return append(&path);
+            return append(&path, claimed);
         }
         self.0.store.make()?;
         self.0.store.prune(self.0.keep);
-        OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+        file.try_lock()?;
+        self.0.store.sync()?;
+        Ok(file)
     }
 
     fn record(&self, event: &Event) -> Option<Value> {
@@ -83,6 +106,7 @@ impl Journal {
             Event::Progress { .. } | Event::StepsDeclared { .. } => return None,
             Event::RunStarted { .. } => {
                 record["v"] = json!(VERSION);
+                record["process"] = json!(std::process::id());
                 record["railrun"] = json!(env!("CARGO_PKG_VERSION"));
                 record["settings"] = self.0.settings.clone();
             }
@@ -98,11 +122,12 @@ impl Journal {
 
 impl Listener for Journal {
     fn hear(&self, event: &Event) {
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if let Event::RunStarted { run, id, mode, resumed, .. } = event {
             state.file = None;
+            let claimed = state.claimed.take();
             if *mode == Mode::Live {
-                match self.begin(run, id, *resumed) {
+                match self.begin(run, id, *resumed, claimed) {
                     Ok(file) => state.file = Some(file),
                     Err(error) => state.broken = Some(error.to_string()),
                 }
@@ -129,13 +154,23 @@ pub fn fingerprint(diff: &Diff, key: &Key) -> String {
     key.fingerprint(&diff.essence())
 }
 
-/// Opens a journal to go on with it; a torn last record is taken off first.
-fn append(path: &Path) -> io::Result<File> {
-    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+/// Opens a journal that no living process is at, and keeps all others from it until it is closed. The operating system lets
+/// go of a lock when its holder dies, however it dies; children do not inherit it.
+pub(super) fn own(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).append(true).open(path)?;
+    file.try_lock()?;
+    Ok(file)
+}
+
+/// A journal to go on with, the one that was claimed or another; a torn last record is taken off first.
+fn append(path: &Path, claimed: Option<(PathBuf, File)>) -> io::Result<File> {
+    let mut file = match claimed.filter(|(claimed, _)| claimed == path) {
+        Some((_, file)) => file,
+        None => own(path)?,
+    };
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
     file.set_len(u64::try_from(whole(&text)).map_err(io::Error::other)?)?;
-    file.seek(SeekFrom::End(0))?;
     Ok(file)
 }
 

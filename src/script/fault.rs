@@ -64,7 +64,7 @@ impl Fault {
     pub fn is_refusal(&self) -> bool {
         const REFUSALS: [&str; 4] = ["kube::wrong_cluster", "environment::", "lock::", "plan::"];
         let code = self.code();
-        REFUSALS.iter().any(|refusal| code.starts_with(refusal)) || code == "journal::changed"
+        REFUSALS.iter().any(|refusal| code.starts_with(refusal)) || ["journal::changed", "journal::held"].contains(&code.as_str())
     }
 
     /// Into a Rhai error that scripts can catch; an unknown stays what it is, and cannot be caught.

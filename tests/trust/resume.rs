@@ -35,6 +35,11 @@ fn log(test: &Test) -> String {
     std::fs::read_to_string(test.path("log")).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What the oldest run is called.
+fn name(test: &Test) -> String {
+    journals(test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned()
+}
+
 fn go(test: &Test) {
     std::fs::write(test.path("go"), "").expect("a file");
 }
@@ -62,6 +67,59 @@ fn the_same_command_goes_on_where_it_was_killed_with_its_state_and_memory() {
     let nanoseconds = remembered["value"].as_str().expect("a text").lines().next().expect("a line");
     assert!(ran.stderr.contains(&format!("kept {nanoseconds}")), "{}", ran.stderr);
     assert_eq!(journals(&test).len(), 1, "a run that goes on writes into its own journal");
+}
+
+#[test]
+fn a_need_that_does_not_hold_yet_leaves_the_run_to_be_gone_on_with() {
+    let need = r#"const TASK = #{ id: "T89", title: "A need" };
+fn done_when(task) { task.check("it is there", || command::run(["test", "-e", "need"], #{ read_only: true }).status == 0); }
+"#;
+    let script = SCRIPT.replace("title: \"A try\"", "title: \"A try\", needs: [\"T89\"]");
+    let test = Test::new().file("scripts/need.rhai", need).file("need", "").script(&script);
+    assert_eq!(test.run().code, None);
+    std::fs::remove_file(test.path("need")).expect("the need");
+    test.run().exits(1).says("task::unmet");
+    let test = test.file("need", "");
+    go(&test);
+    test.run().success().says("goes on with run").says("kept");
+    assert_eq!(log(&test), "one two three");
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_ends_a_run_before_anything_is_written() {
+    let config = "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\nclusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\nusers: [{name: a, user: {}}]\n";
+    let test = cut_short().file(".kube/config", config);
+    let text = std::fs::read(&journals(&test)[0]).expect("a journal");
+    go(&test);
+    test.run().exits(1).says("kube::unreachable");
+    railrun(&test, &["undo", &name(&test)]).exits(1).says("kube::unreachable");
+    assert_eq!((journals(&test).len(), std::fs::read(&journals(&test)[0]).expect("a journal")), (1, text));
+    std::fs::remove_file(test.path(".kube/config")).expect("the kubeconfig");
+    test.run().success().says("goes on with run");
+}
+
+#[test]
+fn while_a_run_lives_nobody_else_goes_on_with_it_closes_it_or_takes_it_back() {
+    let stay = "sh\", \"-c\", \"for i in $(seq 300); do test -e go && break; sleep 0.1; done";
+    let test = Test::new().script(&SCRIPT.replace("sh\", \"-c\", \"kill -KILL $PPID; sleep 5", stay));
+    let mut child = test.start();
+    let began = std::time::Instant::now();
+    let is_at_two =
+        || journals(&test).first().is_some_and(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("for i in")));
+    while !test.path(".railrun/runs").exists() || !is_at_two() {
+        assert!(began.elapsed().as_secs() < 30, "it never came to its second step");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let text = std::fs::read(&journals(&test)[0]).expect("a journal");
+    let process = format!("is still being carried out by process {}", child.id());
+    for args in [&["scripts/it.rhai"][..], &["scripts/it.rhai", "--fresh"], &["undo", &name(&test)]] {
+        railrun(&test, args).exits(3).says("journal::held").says(&process);
+    }
+    assert_eq!((journals(&test).len(), std::fs::read(&journals(&test)[0]).expect("a journal")), (1, text));
+    go(&test);
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(log(&test), "one two three");
+    railrun(&test, &["history"]).success().prints("done");
 }
 
 #[test]
@@ -94,10 +152,41 @@ fn a_changed_import_is_a_changed_script() {
     test.run().exits(3).says("journal::changed");
 }
 
+/// A refusal undoes nothing; the run was closed all the same.
+#[test]
+fn a_refused_apply_is_gone_on_with_by_the_next_one_or_by_a_plain_run() {
+    let script = r#"
+const TASK = #{ id: "T90", title: "A try" };
+fn log(word) { command::run(["sh", "-c", `echo ${word} >> log`]); }
+fn has(word) { command::run(["grep", "-q", word, "log"], #{ read_only: true }).status == 0 }
+fn word() { command::run(["cat", "word"], #{ read_only: true }).stdout }
+fn steps(task) {
+    task.step("one", #{ done: || has("one"), run: || log("one"), undo: || log("back-one") });
+    task.step("two", #{ done: || has("two"), run: || log(word()), undo: || log("back-two") });
+}
+"#;
+    let refused = || {
+        let test = Test::new().file("word", "two").script(script);
+        railrun(&test, &["plan", "scripts/it.rhai", "--out", "plan.json"]).success();
+        let test = test.file("word", "another");
+        railrun(&test, &["apply", "plan.json"]).exits(3).says("plan::drift").says("`railrun apply` goes on after the steps that ran");
+        assert_eq!(log(&test), "one");
+        railrun(&test, &["history", &name(&test)]).success().prints("ended: refused").prints("The same command goes on with it");
+        test.file("word", "two")
+    };
+    for again in [&["apply", "plan.json"][..], &["scripts/it.rhai"]] {
+        let test = refused();
+        railrun(&test, again).success().says("goes on with run").says("after step 1, `one`");
+        assert_eq!(log(&test), "one two");
+    }
+    let test = refused();
+    railrun(&test, &["undo", &name(&test)]).success().says("undone: two, one");
+}
+
 #[test]
 fn undo_takes_back_what_was_begun_newest_first() {
     let test = cut_short();
-    let run = journals(&test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned();
+    let run = name(&test);
     railrun(&test, &["undo", &run]).success().says("undone: two, one");
     assert_eq!(log(&test), "one back-two back-one");
     railrun(&test, &["undo", &run]).exits(3).says("ended well");
@@ -105,11 +194,29 @@ fn undo_takes_back_what_was_begun_newest_first() {
     railrun(&test, &["undo", "nonesuch"]).exits(1).says("no run is called");
 }
 
+/// What was half taken back was once skipped, and the run called undone.
+#[test]
+fn undo_that_was_cut_short_begins_again_with_the_step_it_was_at() {
+    let script = r#"
+fn log(word) { command::run(["sh", "-c", `echo ${word} >> log`]); }
+fn steps(task) {
+    task.step("one", #{ done: || command::run(["grep", "-q", "one", "log"], #{ read_only: true }).status == 0, run: || log("one"), undo: || log("back-one") });
+    task.step("two", #{ done: || false, run: || { throw "no"; }, undo: || { command::run(["sh", "-c", "test -e go || { kill -KILL $PPID; sleep 5; }"]); log("back-two"); } });
+}
+"#;
+    let test = Test::new().script(script);
+    assert_eq!(test.run().code, None);
+    go(&test);
+    let run = name(&test);
+    railrun(&test, &["undo", &run]).success().says("undone: two, one");
+    assert_eq!(log(&test), "one back-two back-one");
+}
+
 #[test]
 fn history_tells_an_unfinished_runs_story() {
     let test = cut_short();
     railrun(&test, &["history"]).success().prints("T90").prints("unfinished");
-    let run = journals(&test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned();
+    let run = name(&test);
     railrun(&test, &["history", &run[..20]]).success().prints("step 1: one").prints("✓ command run").prints("railrun undo");
 }
 
