@@ -69,19 +69,43 @@ fn the_same_command_goes_on_where_it_was_killed_with_its_state_and_memory() {
     assert_eq!(journals(&test).len(), 1, "a run that goes on writes into its own journal");
 }
 
-#[test]
-fn a_need_that_does_not_hold_yet_leaves_the_run_to_be_gone_on_with() {
-    let need = r#"const TASK = #{ id: "T89", title: "A need" };
+const NEED: &str = r#"const TASK = #{ id: "T89", title: "A need" };
 fn done_when(task) { task.check("it is there", || command::run(["test", "-e", "need"], #{ read_only: true }).status == 0); }
 "#;
-    let script = SCRIPT.replace("title: \"A try\"", "title: \"A try\", needs: [\"T89\"]");
-    let test = Test::new().file("scripts/need.rhai", need).file("need", "").script(&script);
+
+/// It is killed before it has begun a change, as long as there is no file `go`.
+const LOOKS: &str = r#"
+const TASK = #{ id: "T90", title: "A try" };
+fn steps(task) {
+    task.step("look", || { if command::run(["test", "-e", "go"], #{ read_only: true }).status != 0 { command::run(["sh", "-c", "kill -KILL $PPID; sleep 5"], #{ read_only: true }); } });
+    task.step("two", #{ done: || command::run(["test", "-e", "log"], #{ read_only: true }).status == 0, run: || { command::run(["sh", "-c", "echo two >> log"]); } });
+}
+"#;
+
+/// A run of this script that needs T89, and was cut short.
+fn needing(script: &str) -> Test {
+    let script = script.replace("title: \"A try\"", "title: \"A try\", needs: [\"T89\"]");
+    let test = Test::new().file("scripts/need.rhai", NEED).file("need", "").script(&script);
     assert_eq!(test.run().code, None);
     std::fs::remove_file(test.path("need")).expect("the need");
+    test
+}
+
+#[test]
+fn a_need_that_does_not_hold_yet_leaves_the_run_to_be_gone_on_with() {
+    let test = needing(LOOKS);
     test.run().exits(1).says("task::unmet");
     let test = test.file("need", "");
     go(&test);
-    test.run().success().says("goes on with run").says("kept");
+    test.run().success().says("goes on with run");
+    assert_eq!(log(&test), "two");
+}
+
+#[test]
+fn a_need_that_may_be_false_because_of_the_run_does_not_stop_it() {
+    let test = needing(SCRIPT);
+    go(&test);
+    test.run().success().says("goes on with run").says("`T89 is done` may be false because of what this run has begun");
     assert_eq!(log(&test), "one two three");
 }
 
