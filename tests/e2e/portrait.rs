@@ -52,9 +52,10 @@ fn reduced(object: &Value) -> Value {
 
 /// Without what the cluster chooses, what a secret is hashed to, and when something was.
 fn lasting(value: &Value) -> Value {
-    const CHOSEN: [&str; 8] = ["clusterIP", "clusterIPs", "volumeName", "nodePort", "modifiedAt", "about", "digest", "recorded_at"];
+    const CHOSEN: [&str; 7] = ["clusterIP", "clusterIPs", "volumeName", "nodePort", "modifiedAt", "about", "digest"];
+    const OF_THE_RUN: [&str; 4] = ["at", "run", "oid", "system_identifier"];
     let hashed = |key: &str| key.starts_with("checksum/") || key == "railrun.dev/custom-users" || key.ends_with("restartedAt");
-    let stays = |key: &str| !CHOSEN.contains(&key) && !hashed(key);
+    let stays = |key: &str| !CHOSEN.contains(&key) && !OF_THE_RUN.contains(&key) && !hashed(key);
     match value {
         Value::Object(map) => {
             map.iter().filter(|(key, _)| stays(key)).map(|(key, value)| (key.clone(), lasting(value))).collect::<Map<_, _>>().into()
