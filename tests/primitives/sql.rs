@@ -3,29 +3,24 @@
 
 use crate::support::sandbox::{self, shell, variable};
 use crate::support::{Ran, Test};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const RICH: &str = include_str!("sql/rich.sql");
 const MUTATIONS: &str = include_str!("sql/mutations.txt");
 
-/// The release that all tests of this file share while one of them runs.
+/// The release that all tests of this file share. It goes with the sandbox; the next run of these tests begins without it.
 struct Server;
 
-static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+static SHARED: OnceLock<Server> = OnceLock::new();
 
 const VALUES: &str = "{postgresql: {replicaCount: 1, username: postgres, password: adminPw1, repmgrPassword: repmgrPw1, resourcesPreset: none}, \
     pgpool: {adminPassword: poolPw1, srCheckPassword: checkPw1, resourcesPreset: none, customUsers: {usernames: app, passwords: appPw1appPw1}}, \
     persistence: {enabled: false}, global: {security: {allowInsecureImages: true}}}";
 
 impl Server {
-    fn shared() -> Arc<Self> {
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let server = Arc::new(Self::start());
-            *shared = Arc::downgrade(&server);
-            server
-        })
+    fn shared() -> &'static Self {
+        SHARED.get_or_init(Self::start)
     }
 
     fn start() -> Self {
@@ -37,12 +32,6 @@ impl Server {
         ));
         psql("postgres", "CREATE ROLE app LOGIN PASSWORD 'appPw1appPw1'; CREATE ROLE reader;");
         Self
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        shell("kubectl delete namespace railrun-sql --ignore-not-found --wait=false");
     }
 }
 
