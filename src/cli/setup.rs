@@ -41,9 +41,13 @@ pub fn settings(global: &Global, root: &Path) -> Result<Settings, Fault> {
     };
     let mut settings = Settings::parse(FILE, &text, global.env.as_deref(), &global.set)?;
     settings.time("lock.lasts")?;
-    if let Some(kubeconfig) = &global.kubeconfig {
-        settings.environment.kubeconfig = Some(kubeconfig.display().to_string());
-    }
+    // Whole paths: programs that are started in another folder read the same file.
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    settings.environment.kubeconfig = match (&global.kubeconfig, settings.environment.kubeconfig) {
+        (Some(typed), _) => Some(whole(typed)),
+        (None, Some(written)) if !written.starts_with("~/") => Some(whole(&root.join(written))),
+        (None, written) => written,
+    };
     Ok(settings)
 }
 
@@ -172,4 +176,28 @@ fn paint_for(global: &Global, term: &console::Term) -> Paint {
     };
     let width = if terminal { usize::from(term.size().1).clamp(40, 100) } else { 80 };
     Paint { colour, width }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::Args;
+    use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn a_kubeconfig_is_the_same_file_from_every_folder() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(
+            root.path().join(FILE),
+            "environments: {a: {kubeconfig: ./user.json}, b: {kubeconfig: ~/k}}\ndefault_environment: a\n",
+        )
+        .unwrap();
+        let of = |words: &[&str]| {
+            let args = Args::try_parse_from(["railrun", "list"].iter().chain(words)).unwrap();
+            settings(&args.global, root.path()).unwrap().environment.kubeconfig.unwrap()
+        };
+        assert_eq!(of(&[]), root.path().join("user.json").display().to_string());
+        assert_eq!(of(&["--env", "b"]), "~/k");
+        assert_eq!(of(&["--kubeconfig", "typed"]), std::env::current_dir().unwrap().join("typed").display().to_string());
+    }
 }

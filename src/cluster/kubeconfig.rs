@@ -18,7 +18,9 @@ pub struct Kubeconfig {
 impl Kubeconfig {
     /// As a value for `$KUBECONFIG`.
     pub fn path(&self) -> OsString {
-        std::env::join_paths(&self.files).unwrap_or_else(|_| self.files.first().cloned().unwrap_or_default().into())
+        // Whole, for a program that is started in another folder.
+        let whole = self.files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+        std::env::join_paths(whole).unwrap_or_else(|_| self.files.first().cloned().unwrap_or_default().into())
     }
 
     pub fn shown(&self) -> String {
