@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::effect::{self, Change, Diff, Interrupted, Mode, Outcome, Permit, Preview, Stage};
 use crate::event::{Event, Events};
 use crate::files::Files;
-use crate::journal::Journal;
+use crate::journal::{Journal, Key};
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::saved::Expected;
@@ -41,6 +41,8 @@ pub struct Host {
     pub journal: OnceLock<Journal>,
     /// The saved plan that this run is held to, if it is.
     pub expected: OnceLock<Expected>,
+    /// What new passwords are drawn from where a saved plan foretells them; elsewhere from the operating system.
+    pub passwords: OnceLock<Key>,
     /// Keeps other runs away while this one changes something.
     pub lock: Lock,
     /// Which rights this run takes.
@@ -84,6 +86,7 @@ impl Host {
             run_id: ulid::Ulid::generate().to_string(),
             journal: OnceLock::new(),
             expected: OnceLock::new(),
+            passwords: OnceLock::new(),
             lock: Lock::default(),
             rights: Rights::default(),
             mode: parts.mode,

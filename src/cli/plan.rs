@@ -25,6 +25,9 @@ pub fn plan(global: &Global, names: &[String], out: Option<&Path>, rbac: bool) -
             Ok(ready) => ready,
             Err(stop) => return stop,
         };
+        if let Some(recorder) = &recorder {
+            let _ = ready.host().passwords.set(recorder.passwords());
+        }
         let exit = ready.run_all();
         if let (Some(out), Some(recorder)) = (out, &recorder)
             && let Err(error) = write(global, ready.host(), recorder, out)
@@ -78,7 +81,7 @@ pub fn apply(global: &Global, file: &Path, allow_pending: bool) -> Exit {
             Err(fault) => return stop(fault),
         };
         let names: Vec<String> = plan.tasks.iter().map(|task| task.script.clone()).collect();
-        let name = key.name();
+        let (name, passwords) = (key.name(), plan.passwords(&key));
         let expected = Expected::new(plan, key);
         let ready = match run::prepare(global, &names, &RunArgs::default(), Some(Box::new(expected.clone()))) {
             Ok(ready) => ready,
@@ -89,6 +92,7 @@ pub fn apply(global: &Global, file: &Path, allow_pending: bool) -> Exit {
             return check::fail_beside(global, &Sources::new(root.clone()), &ready.host().redactor, &fault);
         }
         let _ = ready.host().expected.set(expected);
+        let _ = ready.host().passwords.set(passwords);
         let exit = ready.run_all();
         ready.host().unlock();
         exit

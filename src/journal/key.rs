@@ -20,15 +20,26 @@ pub struct Key([u8; LENGTH]);
 impl Key {
     /// The fingerprint of some bytes, in hex.
     pub fn fingerprint(&self, bytes: &[u8]) -> String {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
-        mac.update(bytes);
-        let bytes = mac.finalize().into_bytes();
+        let bytes = self.derived(bytes).0;
         bytes.iter().take(SHOWN / 2).fold(String::new(), |hex, byte| hex + format!("{byte:02x}").as_str())
     }
 
     /// Names the key without giving it away.
     pub fn name(&self) -> String {
         self.fingerprint(b"the name of this key")[..12].to_owned()
+    }
+
+    /// Another key, always the same for the same bytes; whoever has not this one cannot make it.
+    #[must_use]
+    pub fn derived(&self, bytes: &[u8]) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("a key of any length is taken"));
+        mac.update(bytes);
+        Self(mac.finalize().into_bytes().into())
+    }
+
+    /// What a generator of random numbers starts from.
+    pub fn seed(&self) -> [u8; LENGTH] {
+        self.0
     }
 
     fn random() -> Self {

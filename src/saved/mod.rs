@@ -8,6 +8,7 @@ pub use expect::{Drift, Expected};
 pub use record::Recorder;
 
 use crate::effect::Edit;
+use crate::journal::Key;
 use crate::rights::Needs;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub struct SavedPlan {
     pub cluster_uid: Option<String>,
     /// Names the key that its fingerprints were made with; it stays in `.railrun/`.
     pub key: String,
+    /// With that key it gives the passwords that the plan's changes make, the same when it is applied as when it was made.
+    #[serde(default)]
+    pub nonce: String,
     pub tasks: Vec<PlannedTask>,
     /// The rights that its reads and changes take.
     #[serde(default)]
@@ -88,6 +92,11 @@ pub enum Shown {
     Aside { aside: String },
 }
 
+/// What the new passwords of a plan are drawn from.
+fn passwords(key: &Key, nonce: &str) -> Key {
+    key.derived(format!("the passwords of plan {nonce}").as_bytes())
+}
+
 impl Shown {
     fn of(edit: &Edit) -> Self {
         match edit.clone() {
@@ -109,6 +118,11 @@ impl SavedPlan {
         } else {
             Err(unusable(format!("its form is {}, this railrun reads {VERSION}", plan.version)))
         }
+    }
+
+    /// What its new passwords are drawn from, for whoever has its key.
+    pub fn passwords(&self, key: &Key) -> Key {
+        passwords(key, &self.nonce)
     }
 
     /// Writes it for its owner only.

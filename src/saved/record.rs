@@ -1,6 +1,6 @@
 //! Makes a saved plan of what a dry run says.
 
-use super::{PlannedChange, PlannedStep, PlannedTask, SavedPlan, Shown, VERSION};
+use super::{PlannedChange, PlannedStep, PlannedTask, SavedPlan, Shown, VERSION, passwords};
 use crate::event::{Ending, Event, Listener};
 use crate::journal::{Key, fingerprint};
 use crate::rights::Needs;
@@ -12,12 +12,20 @@ pub struct Recorder(Arc<Inner>);
 
 struct Inner {
     key: Key,
+    /// Tells this plan's new passwords from those of any other.
+    nonce: String,
     tasks: Mutex<Vec<PlannedTask>>,
 }
 
 impl Recorder {
     pub fn new(key: Key) -> Self {
-        Self(Arc::new(Inner { key, tasks: Mutex::default() }))
+        let nonce = format!("{:032x}", rand::random::<u128>());
+        Self(Arc::new(Inner { key, nonce, tasks: Mutex::default() }))
+    }
+
+    /// What new passwords are drawn from.
+    pub fn passwords(&self) -> Key {
+        passwords(&self.0.key, &self.0.nonce)
     }
 
     /// What was planned.
@@ -28,6 +36,7 @@ impl Recorder {
             environment: environment.to_owned(),
             cluster_uid: cluster_uid.map(str::to_owned),
             key: self.0.key.name(),
+            nonce: self.0.nonce.clone(),
             tasks: self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             needs,
         }

@@ -1,4 +1,4 @@
-//! New passwords, from the operating system's randomness.
+//! New passwords, from the operating system's randomness, or from a seed that a saved plan gives.
 
 use miette::Diagnostic;
 use rand::Rng;
@@ -41,7 +41,8 @@ pub enum GenerateError {
     NoRandomness { reason: String },
 }
 
-pub fn password(options: &GenerateOptions) -> Result<String, GenerateError> {
+/// Drawn from the seed, if there is one: the same seed, the same password.
+pub fn password(options: &GenerateOptions, seed: Option<[u8; 32]>) -> Result<String, GenerateError> {
     let alphabet = || options.alphabet.clone();
     if !LENGTHS.contains(&options.length) {
         return Err(GenerateError::Length { length: options.length });
@@ -53,7 +54,8 @@ pub fn password(options: &GenerateOptions) -> Result<String, GenerateError> {
     if letters.len() < FEWEST_LETTERS {
         return Err(GenerateError::TooFew { alphabet: alphabet() });
     }
-    let mut random = StdRng::try_from_os_rng().map_err(|error| GenerateError::NoRandomness { reason: error.to_string() })?;
+    let fresh = || StdRng::try_from_os_rng().map_err(|error| GenerateError::NoRandomness { reason: error.to_string() });
+    let mut random = seed.map_or_else(fresh, |seed| Ok(StdRng::from_seed(seed)))?;
     Ok((0..options.length).map(|_| letters[random.random_range(0..letters.len())]).collect())
 }
 
@@ -63,10 +65,17 @@ mod tests {
 
     #[test]
     fn a_password_has_the_length_and_letters_that_were_asked() {
-        let made = password(&GenerateOptions { length: 500, alphabet: "abcdefghij-".into() }).unwrap();
+        let made = password(&GenerateOptions { length: 500, alphabet: "abcdefghij-".into() }, None).unwrap();
         assert_eq!(made.chars().count(), 500);
         assert!(made.chars().all(|char| "abcdefghij-".contains(char)) && made.contains('-'));
-        assert_ne!(password(&GenerateOptions::default()).unwrap(), password(&GenerateOptions::default()).unwrap());
+        assert_ne!(password(&GenerateOptions::default(), None).unwrap(), password(&GenerateOptions::default(), None).unwrap());
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_password() {
+        let of = |seed| password(&GenerateOptions::default(), Some([seed; 32])).unwrap();
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
     }
 
     #[test]
@@ -74,7 +83,7 @@ mod tests {
         for (length, alphabet) in
             [(8, ALPHABET), (2000, ALPHABET), (32, "abc"), (32, "abcdefghij;"), (32, "abcdefghij "), (32, "aaaaaaaaaaaa"), (32, "")]
         {
-            assert!(password(&GenerateOptions { length, alphabet: alphabet.into() }).is_err(), "{length} {alphabet}");
+            assert!(password(&GenerateOptions { length, alphabet: alphabet.into() }, None).is_err(), "{length} {alphabet}");
         }
     }
 }

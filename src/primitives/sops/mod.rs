@@ -123,11 +123,13 @@ fn make_up(ctx: &NativeCallContext, file: &str, path: &str, options: Map) -> Rha
     use crate::effect::Change;
     bind(ctx, |host| {
         let (vault, key) = (Vault::on(host), Key::parse(path)?);
-        let password = generate::password(&value::options::<GenerateOptions>(options)?)?;
+        let name = format!("{}#{path}", vault.name(file));
+        let seed = host.passwords.get().map(|key| key.derived(name.as_bytes()).seed());
+        let password = generate::password(&value::options::<GenerateOptions>(options)?, seed)?;
         host.redactor.learn(&password);
         let password = Value::String(password);
         host.change(
-            Change::new("sops generate", format!("{}#{path}", vault.name(file))).touching(vault.resource(file)),
+            Change::new("sops generate", name).touching(vault.resource(file)),
             || host.wait(vault.preview_generate(file, &key, &password)),
             |permit, _| host.wait(vault.set(permit, file, &key, &password)),
         )
