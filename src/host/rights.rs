@@ -85,6 +85,14 @@ impl Rights {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner).extend(missing);
     }
 
+    /// What a read will take of what is not there yet, for a dry run, which cannot ask it: as if it were a change that rests
+    /// on the same.
+    pub fn foresee(&self, host: &Host, read: &Change) {
+        let Some(cluster) = host.cluster.get().filter(|_| host.dry_run()) else { return };
+        let needs = change(host, cluster, read, None, &Needs::new());
+        self.beyond().extend(needs);
+    }
+
     /// Whoever enters a database says what he may do there.
     pub fn entered(&self, user: User) {
         let mut users = self.users();

@@ -399,6 +399,7 @@ fn executed(ctx: &NativeCallContext, pod: &str, words: Array, options: Map) -> R
     let options: ExecOptions = value::options(options).map_err(Fault::raise)?;
     if options.read_only {
         return read(ctx, &[&about(pod)], |host| {
+            host.rights.foresee(host, &Change::new("kube exec", pod));
             let (kube, command) = (Kube::on(host)?, Command::new(host, texts(words)?, &options)?);
             let pod = host.wait::<_, _, Fault>(kube.pod(pod, options.container.clone()))?;
             host.wait(kube.exec_read(&pod, &command))

@@ -4,7 +4,7 @@
 use crate::cluster::ClusterError;
 use crate::database::{DatabaseError, Gateway, Member, Primary, Role as MemberRole, Target, Unlocked};
 use crate::duration::show;
-use crate::effect::Interrupted;
+use crate::effect::{Change, Interrupted};
 use crate::host::Host;
 use crate::secret::SecretError;
 use miette::Diagnostic;
@@ -96,6 +96,7 @@ pub struct Server<'h, 't> {
 
 impl<'h, 't> Server<'h, 't> {
     pub fn on(host: &'h Host, target: &'t Target) -> Result<Self, SqlError> {
+        host.rights.foresee(host, &Change::new("sql read", target.title()).resting_on(target.grounds()));
         let access = target.unlock(host)?;
         Ok(Self { gateway: Gateway::on(host)?, access, maintenance: OnceCell::new(), inside: OnceCell::new() })
     }
