@@ -2,7 +2,7 @@
 //! was planned for. Steps that were pending may do more, where that was allowed. The way back is never held up.
 
 use super::{PlannedChange, SavedPlan, Shown};
-use crate::effect::{Change, Diff};
+use crate::effect::{Change, Diff, Edit};
 use crate::event::{Event, Listener};
 use crate::journal::{Key, fingerprint};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,8 @@ struct State {
     undoing: bool,
     /// The planned changes of this step that were met, by their place in it.
     met: Vec<usize>,
+    /// What this run has scaled, and from how many replicas: how many it has since is this run's own doing.
+    scaled: Vec<(String, Option<String>)>,
 }
 
 /// Why a change is not what was planned.
@@ -63,9 +65,17 @@ impl Expected {
         let (changes, pending) = self.changes(&state);
         let same = |change: &PlannedChange| change.verb == what.verb && change.target == what.target;
         let open: Vec<usize> = (0..changes.len()).filter(|index| !state.met.contains(index) && same(&changes[*index])).collect();
-        let found = fingerprint(diff, &self.0.key);
-        if let Some(index) = open.iter().find(|index| changes[**index].fingerprint == found) {
+        let found = [fingerprint(diff, &self.0.key), fingerprint(&without_own(diff, &state.scaled), &self.0.key)];
+        let scales = what.verb == "kube scale";
+        if let Some(index) = open.iter().find(|index| found.contains(&changes[**index].fingerprint)) {
             state.met.push(*index);
+            state.scaled.extend(scales.then(|| (what.target.clone(), replicas(diff).and_then(|(from, _)| from))));
+            return Ok(());
+        }
+        // Whoever stopped it starts it again: a dry run, which stops nothing, finds it running.
+        let back =
+            |(target, before): &(String, Option<String>)| *target == what.target && replicas(diff).is_none_or(|(_, to)| to == *before);
+        if open.is_empty() && scales && state.scaled.iter().any(back) {
             return Ok(());
         }
         // A preview that could not be taken when the plan was made has only a line that says so.
@@ -88,6 +98,25 @@ impl Listener for Expected {
             _ => {}
         }
     }
+}
+
+/// The difference without the replicas that this run has set itself: a dry run saw them as they were.
+fn without_own(diff: &Diff, scaled: &[(String, Option<String>)]) -> Diff {
+    let own = |field: &str| {
+        let object = field.strip_suffix(": spec.replicas");
+        object.is_some_and(|object| scaled.iter().any(|(target, _)| target.split_once('/').is_some_and(|(_, name)| name == object)))
+    };
+    let mut diff = diff.clone();
+    diff.edits.retain(|edit| !matches!(edit, Edit::Field { path, .. } if own(path)));
+    diff
+}
+
+/// From how many replicas a scaling goes to how many, if it changes them.
+fn replicas(diff: &Diff) -> Option<(Option<String>, Option<String>)> {
+    diff.edits.iter().find_map(|edit| match edit {
+        Edit::Field { path, from, to, .. } if path == "spec.replicas" => Some((from.clone(), to.clone())),
+        _ => None,
+    })
 }
 
 /// The first line that differs, in words.
@@ -164,7 +193,7 @@ mod tests {
         Event::StepStarted { index: 1, count: 1, name: "one".into() }
     }
 
-    fn replicas(from: &str, to: &str) -> Diff {
+    fn scaling(from: &str, to: &str) -> Diff {
         Diff::new().field("spec.replicas", Some(from.into()), Some(to.into()))
     }
 
@@ -191,24 +220,37 @@ mod tests {
 
     #[test]
     fn what_was_planned_is_admitted_once() {
-        let expected = planned(replicas("1", "3"), false);
+        let expected = planned(scaling("1", "3"), false);
         assert!(expected.has(&scale()));
-        assert_eq!(expected.admit(&scale(), &replicas("1", "3").aside("since yesterday")), Ok(()));
-        assert!(expected.admit(&scale(), &replicas("1", "3")).is_err());
+        assert_eq!(expected.admit(&scale(), &scaling("1", "3").aside("since yesterday")), Ok(()));
+        assert!(expected.admit(&scale(), &scaling("1", "3")).is_err());
+    }
+
+    #[test]
+    fn what_the_run_itself_has_stopped_is_no_drift_and_may_be_started_again() {
+        let expected = planned(scaling("1", "0"), false);
+        let deployed = Diff::new().field("deployment/b: spec.image", Some("x".into()), Some("y".into()));
+        let replaced = deployed.clone().field("deployment/b: spec.replicas", Some("0".into()), Some("1".into()));
+        assert_eq!(without_own(&replaced, &[("a/deployment/b".into(), None)]).essence(), deployed.essence());
+        assert_ne!(without_own(&replaced, &[("a/deployment/c".into(), None)]).essence(), deployed.essence());
+        assert!(expected.admit(&scale(), &scaling("0", "1")).is_err(), "it was not stopped yet");
+        assert_eq!(expected.admit(&scale(), &scaling("1", "0")), Ok(()));
+        assert_eq!(expected.admit(&scale(), &scaling("0", "1")), Ok(()));
+        assert!(expected.admit(&scale(), &scaling("0", "2")).is_err());
     }
 
     #[test]
     fn a_drift_names_the_field_the_planned_value_and_the_one_found() {
-        let drift = planned(replicas("1", "3"), false).admit(&scale(), &replicas("2", "3")).unwrap_err();
+        let drift = planned(scaling("1", "3"), false).admit(&scale(), &scaling("2", "3")).unwrap_err();
         let said = "`kube scale a/deployment/b`, field `spec.replicas`: the plan replaces `1`, and `2` is there now";
         assert_eq!((drift.field.as_deref(), drift.said.as_str()), (Some("spec.replicas"), said));
-        let said = planned(replicas("1", "3"), false).admit(&scale(), &replicas("1", "4")).unwrap_err().said;
+        let said = planned(scaling("1", "3"), false).admit(&scale(), &scaling("1", "4")).unwrap_err().said;
         assert!(said.ends_with("the plan sets `3`, and it would be `4` now"), "{said}");
     }
 
     #[test]
     fn a_change_that_nobody_planned_is_refused_and_a_way_back_is_not() {
-        let expected = planned(replicas("1", "3"), false);
+        let expected = planned(scaling("1", "3"), false);
         let other = Change::new("kube delete", "a/deployment/b");
         assert!(expected.admit(&other, &Diff::new().note("x")).unwrap_err().said.contains("the plan has no change"));
         expected.hear(&Event::UndoStarted { step: "one".into() });
@@ -217,9 +259,9 @@ mod tests {
 
     #[test]
     fn a_pending_step_may_do_more_but_not_otherwise() {
-        let expected = planned(replicas("1", "3"), true);
+        let expected = planned(scaling("1", "3"), true);
         assert_eq!(expected.admit(&Change::new("kube delete", "a/b/c"), &Diff::new().note("x")), Ok(()));
-        assert!(expected.admit(&scale(), &replicas("2", "3")).is_err());
+        assert!(expected.admit(&scale(), &scaling("2", "3")).is_err());
     }
 
     #[test]
