@@ -1,6 +1,7 @@
 //! The command line's shape.
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Carries out the tasks of a platform workplan: helm, kube, SQL, secrets and backups as one.
@@ -152,8 +153,16 @@ pub enum Output {
 }
 
 impl Args {
+    /// Reads a command line. clap keeps only the `--set`s of one side where some stand before a command and some behind it:
+    /// here all count, the later ones over the earlier.
+    pub fn read(words: &[OsString]) -> Result<Self, clap::Error> {
+        let mut args = Self::try_parse_from(words)?.checked()?;
+        args.global.set = sets(words);
+        Ok(args)
+    }
+
     /// Refuses what stands before a command and would be left out: nobody may take a live run for a dry one.
-    pub fn checked(self) -> Result<Self, clap::Error> {
+    fn checked(self) -> Result<Self, clap::Error> {
         let run = &self.run;
         let lost = self.script.is_some() || run.dry_run || run.fresh || run.resume;
         if self.command.is_none() || !lost {
@@ -164,9 +173,31 @@ impl Args {
     }
 }
 
+/// Every `--set`, in the order in which they stand.
+fn sets(words: &[OsString]) -> Vec<String> {
+    let texts: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).take_while(|word| word != "--").collect();
+    let with_next = texts.iter().zip(texts.iter().skip(1).map(Some).chain([None]));
+    with_next
+        .filter_map(|(word, next)| if word == "--set" { next.cloned() } else { word.strip_prefix("--set=").map(str::to_owned) })
+        .collect()
+}
+
 /// The help, as clap shows it when nothing was asked for.
 pub fn help() -> clap::Error {
     let mut command = Args::command();
     let text = command.render_help();
     clap::Error::raw(clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_set_counts_wherever_it_stands() {
+        let words = ["railrun", "--set", "a=1", "run", "t1", "--set=b=2", "--set", "a=3"].map(OsString::from);
+        let args = Args::read(&words).unwrap();
+        assert_eq!(args.global.set, ["a=1", "b=2", "a=3"]);
+        assert!(Args::read(&["railrun", "list"].map(OsString::from)).unwrap().global.set.is_empty());
+    }
 }

@@ -21,12 +21,11 @@ mod undo;
 pub use exit::Exit;
 
 use args::{Args, Command, EnvCommand};
-use clap::Parser;
 
 /// Runs the process's command line.
 pub fn main() -> Exit {
     crate::process::no_core_dumps();
-    let args = match Args::try_parse().and_then(Args::checked) {
+    let args = match Args::read(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(args) => args,
         Err(error) => return exit::usage(&error),
     };
