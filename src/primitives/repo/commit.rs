@@ -2,7 +2,8 @@
 
 use super::driver::{Repo, difference};
 use super::error::RepoError;
-use crate::effect::{Diff, Permit, Preview};
+use crate::effect::{Diff, Edit, Permit, Preview};
+use crate::sops;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -27,6 +28,18 @@ const AUTHOR: [(&str, &str); 2] = [("user.name", "railrun"), ("user.email", "rai
 /// So many files are named in an error.
 const NAMED: usize = 5;
 
+/// What a commit of a file would hold. Of an encrypted one a dry run has no ciphertext yet: that it changes is the difference,
+/// which keys do is said beside it.
+fn committed(file: &str, before: Option<&str>, after: Option<&str>) -> Diff {
+    let Some(stored) = sops::diff_stored(file, before.unwrap_or_default(), after.unwrap_or_default()) else {
+        return difference(file, before, after);
+    };
+    let keys: Vec<String> =
+        stored.edits.iter().filter_map(|edit| if let Edit::Field { path, .. } = edit { Some(path.clone()) } else { None }).collect();
+    let diff = Diff::new().note(file).note("its encrypted content changes");
+    if keys.is_empty() { diff } else { diff.aside(format!("keys: {}", keys.join(", "))) }
+}
+
 impl Repo<'_> {
     /// Nothing differs where the files are as the last commit has them.
     pub async fn preview_commit(&self, request: &Request) -> Result<Preview<Commit>, RepoError> {
@@ -35,7 +48,7 @@ impl Repo<'_> {
         for path in &paths {
             let (before, after) = (self.find_committed(path).await?, self.content(path)?);
             if before != after {
-                diff.extend(difference(&self.relative(path), before.as_deref(), after.as_deref()));
+                diff.extend(committed(&self.relative(path), before.as_deref(), after.as_deref()));
             }
         }
         if diff.is_empty() {
