@@ -89,10 +89,11 @@ impl Cluster {
         }
     }
 
-    /// Waits until an object is there no more.
-    pub async fn wait_gone(&self, name: &Name, deadline: Duration) -> Result<(), ClusterError> {
+    /// Waits until an object is there no more; with its `uid`, also until another one has taken its name.
+    pub async fn wait_gone(&self, name: &Name, uid: Option<&str>, deadline: Duration) -> Result<(), ClusterError> {
         let judge = |objects: &[&Value]| match objects {
             [] => Verdict::Done(()),
+            [object, ..] if uid.is_some_and(|uid| object["metadata"]["uid"] != uid) => Verdict::Done(()),
             [object, ..] => Verdict::NotYet(why_still_there(object)),
         };
         self.wait_until(&format!("`{name}` is still there"), Watched::one(name), deadline, judge, |_| {}).await

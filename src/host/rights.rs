@@ -71,6 +71,8 @@ impl Rights {
         let Some(cluster) = host.cluster.get() else { return };
         let previewed = cluster.requests().recent();
         let diff = match found {
+            // What an earlier change makes is not there yet: that nothing differs says nothing.
+            Ok(Preview::Same(_)) if host.dry_run() && host.plan.touched_by(&what.touches).is_some() => None,
             Ok(Preview::Same(_)) => {
                 self.beyond().extend(rights::settling(what, &previewed));
                 return;

@@ -54,7 +54,7 @@ impl Helper {
         let users = cluster.list(&pods, None).await?;
         let node = users.iter().find(|pod| uses(pod, &self.claim.name)).and_then(|pod| pod["spec"]["nodeName"].as_str());
         cluster.delete(permit, &self.pod).await?;
-        cluster.wait_gone(&self.pod, START).await?;
+        cluster.wait_gone(&self.pod, None, START).await?;
         cluster.create(permit, &self.manifest(node)).await?;
         Ok(cluster.wait_ready(std::slice::from_ref(&self.pod), START, |_| {}).await?)
     }
@@ -63,7 +63,7 @@ impl Helper {
     pub async fn remove(&self, cluster: &Cluster, permit: &Permit, events: &Events) {
         let removed = async {
             cluster.delete(permit, &self.pod).await?;
-            cluster.wait_gone(&self.pod, START).await
+            cluster.wait_gone(&self.pod, None, START).await
         };
         if let Err(error) = removed.await {
             events.warn(format!("the helper `{}` is left: {error}", self.pod));

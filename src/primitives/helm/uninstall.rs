@@ -96,7 +96,7 @@ impl Helm<'_> {
         if options.waits() {
             self.host.bridge.shield(false);
             let left = options.timeout().saturating_sub(begun.elapsed());
-            let ends = departure.awaited.iter().map(|name| self.cluster.wait_gone(name, left)).collect::<Vec<_>>();
+            let ends = departure.awaited.iter().map(|name| self.cluster.wait_gone(name, None, left)).collect::<Vec<_>>();
             futures::stream::iter(ends).buffer_unordered(difference::AT_ONCE).try_collect::<()>().await?;
         }
         Ok(departure)

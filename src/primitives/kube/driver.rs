@@ -121,9 +121,11 @@ impl<'h> Kube<'h> {
 
     pub async fn delete(&self, permit: &Permit, name: &Name, options: &DeleteOptions) -> Result<bool, KubeError> {
         let grace = options.grace.map(|grace| u32::try_from(grace.0.as_secs()).unwrap_or(u32::MAX));
+        // A StatefulSet makes a pod of the same name at once.
+        let uid = self.cluster.get(name).await?.and_then(|live| live["metadata"]["uid"].as_str().map(str::to_owned));
         let was_there = self.cluster.delete_within(permit, name, grace).await?;
         if options.wait.unwrap_or(true) {
-            self.cluster.wait_gone(name, timeout(options.timeout)).await?;
+            self.cluster.wait_gone(name, uid.as_deref(), timeout(options.timeout)).await?;
         }
         Ok(was_there)
     }
