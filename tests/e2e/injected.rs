@@ -20,11 +20,14 @@ pub fn after_every_step(scripts: &[&str]) {
     }
 }
 
-/// Where each step is declared, with its line.
+/// Where each step is declared, with its line; those behind the point of no return last, wherever in the file they stand.
 fn steps(text: &str) -> Vec<(usize, &str)> {
-    let found: Vec<(usize, &str)> =
+    let mut found: Vec<(usize, &str)> =
         text.match_indices("\n    task.step(").map(|(at, _)| (at + 1, text[at + 1..].lines().next().unwrap_or_default().trim())).collect();
     assert!(found.len() >= 2, "only {} steps were found", found.len());
+    let committed = text.find("\n    task.commit(").unwrap_or(text.len());
+    let end = text[committed..].find("\n}\n").map_or(text.len(), |end| committed + end);
+    found.sort_by_key(|(at, _)| (committed..end).contains(at));
     found
 }
 
