@@ -140,18 +140,28 @@ fn the_printed_roles_suffice_for_a_whole_task() {
     }
     let repository = Repository::copy();
     back_to_the_start();
-    for (task, before) in [("t01", None), ("t06", Some("t02"))] {
-        if let Some(before) = before {
-            repository.railrun(&["run", before]).exits(0);
-        }
-        let account = Account::new("narrow");
-        repository.add("user.json", account.kubeconfig());
+    with_printed_roles_only(&repository, "t01", 1);
+    repository.railrun(&["run", "t02"]).exits(0);
+    // What T06 takes behind a step that waits for Valkey itself is known once that is there, and printed then.
+    with_printed_roles_only(&repository, "t06", 4);
+}
+
+/// Runs a task as somebody who has the printed roles and nothing else; so many times at the most are they printed anew.
+fn with_printed_roles_only(repository: &Repository, task: &str, most: usize) {
+    let account = Account::new("narrow");
+    repository.add("user.json", account.kubeconfig());
+    for round in 1..=most {
         let printed = repository.railrun(&["plan", task, "--rbac"]).stdout;
         account.grant(&account::roles(&printed));
-        repository.railrun(&["run", task, "--kubeconfig", "user.json"]).exits(0);
-        assert!(!cluster::writes(&account.user(), 0).is_empty(), "{task} wrote nothing as this user");
-        repository.railrun(&["run", task, "--kubeconfig", "user.json"]).exits(0).says("nothing to change");
+        let ran = repository.railrun(&["run", task, "--kubeconfig", "user.json"]);
+        if round == most || ran.code == Some(0) {
+            ran.exits(0);
+            break;
+        }
+        assert!(printed.contains("# Not in it: ") && ran.stderr.contains("rights::missing"), "{printed}{}", ran.stderr);
     }
+    assert!(!cluster::writes(&account.user(), 0).is_empty(), "{task} wrote nothing as this user");
+    repository.railrun(&["run", task, "--kubeconfig", "user.json"]).exits(0).says("nothing to change");
 }
 
 #[test]
