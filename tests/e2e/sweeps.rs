@@ -23,6 +23,12 @@ fn back_to_the_start() {
     shell(&format!("{}/tests/sandbox/sandbox start >{log} 2>&1 || {{ cat {log}; exit 1; }}", env!("CARGO_MANIFEST_DIR")));
 }
 
+/// From the starting state to Gitea on the platform's database.
+fn migrated(repository: &Repository) {
+    back_to_the_start();
+    repository.railrun(&["run", "t01", "t02"]).exits(0);
+}
+
 /// What an uninterrupted run of each task leaves, and how long it took.
 struct Undisturbed {
     portraits: Vec<Map<String, Value>>,
@@ -114,14 +120,13 @@ fn killed_ten_times_at_random(repository: &Repository, script: &str, took: Durat
 }
 
 #[test]
-#[ignore = "a quarter of an hour: a run for every step of T03, T05 and T06"]
+#[ignore = "ten minutes: a run for every step of T03, T04, T05 and T06"]
 fn a_failure_after_any_step_leaves_gitea_working() {
     if !sandbox::is_up() {
         return;
     }
     let repository = Repository::own();
-    back_to_the_start();
-    repository.railrun(&["run", "t01", "t02"]).exits(0);
+    migrated(&repository);
     let before = facts();
     injected::after_every_step(&["t04-ha-failover"]);
     while_frozen();
@@ -155,8 +160,7 @@ fn values_may_move_without_the_release() {
         return;
     }
     let repository = Repository::own();
-    back_to_the_start();
-    repository.railrun(&["run", "t01", "t02"]).exits(0);
+    migrated(&repository);
     let stays = ["run", "t03", "--set", "gitea.move=false"];
     repository.railrun(&stays).exits(0).says("T03 is done");
     assert!(kubectl("-n gitea get pods -o name").contains("pod/gitea-"), "Gitea went away");
@@ -170,8 +174,7 @@ fn figures_agree_with_an_observer() {
     if !sandbox::is_up() {
         return;
     }
-    back_to_the_start();
-    Repository::own().railrun(&["run", "t01", "t02"]).exits(0);
+    migrated(&Repository::own());
     failover::figures_agree_with_an_observer(&["graceful"], 1);
     failover::figures_agree_with_an_observer(&["postmaster", "container", "freeze"], 3);
     failover::default_values_fail_on_the_frozen_row();

@@ -69,14 +69,10 @@ impl Helm<'_> {
     /// Lets a helm on this machine that is changing the release come to its end: it outlives a run that is killed. A dry
     /// run waits for nobody.
     pub async fn let_another_end(&self, release: &ReleaseName) {
+        let Some(id) = self.another(release).filter(|_| !self.host.dry_run()) else { return };
+        self.host.events.note(format!("another helm (process {id}) is at work on `{release}`: waiting until it has ended"));
         let begun = Instant::now();
-        let mut said = self.host.dry_run();
-        while !self.host.dry_run() && begun.elapsed() < PATIENCE {
-            let Some(id) = self.another(release) else { break };
-            if !said {
-                self.host.events.note(format!("another helm (process {id}) is at work on `{release}`: waiting until it has ended"));
-                said = true;
-            }
+        while self.another(release).is_some() && begun.elapsed() < PATIENCE {
             tokio::time::sleep(LOOK).await;
         }
     }
