@@ -43,6 +43,11 @@ pub enum Event {
     StepsDeclared {
         names: Vec<String>,
     },
+    /// A run that goes on does these anew: what a step had left for them does not hold any more.
+    StepsReopened {
+        because: String,
+        names: Vec<String>,
+    },
     StepStarted {
         index: usize,
         count: usize,

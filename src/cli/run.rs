@@ -174,7 +174,9 @@ pub(super) fn where_things_stand(walk: &task::Walk) -> String {
         lines.push(format!("  undone: {}", walk.undone.join(", ")));
     }
     if !walk.not_undone.is_empty() {
-        lines.push(format!("  NOT undone: {}; the reasons are above", walk.not_undone.join(", ")));
+        let why = if walk.interrupted { "Ctrl-C ended the way back" } else { "the reasons are above" };
+        let names = walk.not_undone.join(", ");
+        lines.push(format!("  NOT undone: {names}; {why}. `railrun undo RUN` tries again (`railrun history` shows RUN)"));
     }
     lines.join("\n")
 }

@@ -10,7 +10,7 @@ use crate::event::{Event, Listener, Phase, Verdict};
 use crate::report::Paint;
 use crate::script::Fault;
 use crate::task::{Runner, id_of};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the questions of a task say beside their answers: how old a measurement is, which branch is not merged.
@@ -75,13 +75,15 @@ fn say_status(global: &Global, runner: &Runner, script: &Script, notes: &Notes) 
         return done;
     }
     let paint = setup::paint_stdout(global);
-    let mut lines = vec![status_line(paint, &id_of(script), &title, done)];
-    for (name, verdict) in answers.iter().filter(|(_, verdict)| !verdict.holds()) {
-        lines.push(format!("       {}", why(name, verdict)));
-    }
-    lines.extend(notes.iter().flat_map(|note| note.lines()).map(|line| format!("       · {line}")));
+    let clean = |text: &str| crate::report::harmless(&runner.host.redactor.redact(text));
+    let mut lines = vec![status_line(paint, &id_of(script), &clean(&title), done)];
+    let missing = answers.iter().filter(|(_, verdict)| !verdict.holds()).map(|(name, verdict)| why(name, verdict));
+    let notes = notes.iter().flat_map(|note| note.lines()).map(|line| format!("· {line}"));
+    // What is read by a program stays on one line.
+    let wide = Paint { width: if std::io::stdout().is_terminal() { paint.width } else { usize::MAX }, ..paint };
+    lines.extend(missing.chain(notes).flat_map(|text| wide.wrapped(&clean(&text), 7)));
     for line in lines {
-        let _ = writeln!(std::io::stdout(), "{}", crate::report::harmless(&runner.host.redactor.redact(&line)));
+        let _ = writeln!(std::io::stdout(), "{line}");
     }
     done
 }

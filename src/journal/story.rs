@@ -59,6 +59,8 @@ pub struct StepRecord {
     pub passed: Option<Passed>,
     /// Whether it has begun a change.
     touched: bool,
+    /// Whether it is to run anew, although it was passed.
+    reopened: bool,
     /// What it put into `state`.
     set: Vec<String>,
 }
@@ -131,7 +133,7 @@ impl Story {
         let record = self.step(step)?;
         // What could not be kept died with the process, and only this step can make it again.
         let whole = record.set.iter().all(|key| self.state.get(key).is_none_or(|known| known.kept));
-        record.passed.filter(|_| whole)
+        record.passed.filter(|_| whole && !record.reopened)
     }
 
     /// Whether this run has begun a change in it.
@@ -160,6 +162,7 @@ impl Story {
             "run-started" => self.start(&record)?,
             "run-ended" => self.end(text("outcome")),
             "step-started" => self.step_started(&record),
+            "steps-reopened" => self.reopen(&record["names"]),
             "step-ended" => self.step_ended(&record),
             "state-set" => {
                 if let Some(step) = self.step_under_way() {
@@ -236,8 +239,17 @@ impl Story {
                 name,
                 passed: None,
                 touched: false,
+                reopened: false,
                 set: Vec::new(),
             });
+        }
+    }
+
+    fn reopen(&mut self, names: &Value) {
+        for name in names.as_array().into_iter().flatten() {
+            if let Some(step) = self.steps.iter_mut().find(|step| *name == step.name) {
+                step.reopened = true;
+            }
         }
     }
 
@@ -268,6 +280,7 @@ impl Story {
         if let Some(step) = self.steps.iter_mut().find(|step| step.name == name) {
             // A step that this run had begun before it was interrupted, and that holds now, is this run's to undo.
             let ours = step.passed == Some(Passed::Ran) || step.touched;
+            step.reopened = false;
             step.passed = if ours && passed == Some(Passed::Skipped) { Some(Passed::Ran) } else { passed };
         }
     }

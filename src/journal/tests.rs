@@ -136,6 +136,21 @@ fn a_step_whose_handle_died_with_the_process_runs_again() {
 }
 
 #[test]
+fn a_step_that_was_reopened_is_passed_again_only_once_it_has_ended_again() {
+    let trial = Trial::new(Keep::default());
+    trial.start(RUN, false);
+    for (index, name) in [(1, "stop"), (2, "copy")] {
+        trial.step(index, name, Some(ran()));
+    }
+    trial.journal.hear(&Event::StepsReopened { because: "it was started".into(), names: vec!["stop".into(), "copy".into()] });
+    trial.step(1, "stop", Some(ran()));
+    trial.step(2, "copy", None);
+    let story = trial.unfinished().unwrap();
+    assert_eq!((story.passed("stop"), story.passed("copy")), (Some(Passed::Ran), None));
+    assert!(story.to_undo("copy"), "what it did before it was reopened is still to be undone");
+}
+
+#[test]
 fn a_torn_last_record_is_left_out_and_taken_off_before_the_run_goes_on() {
     let trial = Trial::new(Keep::default());
     trial.start(RUN, false);

@@ -43,8 +43,13 @@ impl Talk {
         Self { paint, verbosity, redactor, live, state: Mutex::default() }
     }
 
+    /// Before a text is broken into lines or cut to a width: a part of a secret would not be known as one any more.
+    fn clean(&self, text: &str) -> String {
+        harmless(&self.redactor.redact(text))
+    }
+
     fn say(&self, state: &State, text: &str) {
-        let text = harmless(&self.redactor.redact(text));
+        let text = self.clean(text);
         let print = || {
             let _ = writeln!(std::io::stderr(), "{text}");
         };
@@ -67,15 +72,24 @@ impl Talk {
             Verdict::Unknown(reason) => (Mark::Unknown, format!("could not be asked: {reason}")),
             Verdict::Pending(after) => (Mark::Plain, format!("known after {after}")),
         };
-        let mut lines = vec![self.paint.line(mark, name, "", &time)];
-        lines.extend(self.paint.wrapped(&detail, 6));
+        let mut lines = vec![self.paint.line(mark, &self.clean(name), "", &time)];
+        lines.extend(self.paint.wrapped(&self.clean(&detail), 6));
+        lines
+    }
+
+    /// A text behind a mark, broken at words.
+    fn marked(&self, mark: Mark, text: &str) -> Vec<String> {
+        let mut lines = self.paint.wrapped(&self.clean(text), 6);
+        let first = lines.first().map_or("", |line| line.trim_start());
+        let first = format!("    {} {first}", self.paint.mark(mark));
+        lines.splice(..1.min(lines.len()), [first]);
         lines
     }
 
     fn start_bar(&self, state: &mut State, index: usize, count: usize, name: &str) {
         if self.live && self.verbosity != Verbosity::Quiet {
             let to_come = state.steps.get(index..).unwrap_or_default();
-            state.bar = Some(Bar::start(self.paint, &format!("{name} ({index}/{count})"), to_come));
+            state.bar = Some(Bar::start(self.paint, &self.clean(&format!("{name} ({index}/{count})")), to_come));
         }
     }
 
@@ -88,7 +102,7 @@ impl Talk {
     fn progress(&self, state: &State, what: &str, position: u64, total: Option<u64>, unit: &'static str) {
         let figure = live::figure(position, total, unit);
         match &state.bar {
-            Some(bar) => bar.progress(position, total, &harmless(&self.redactor.redact(&format!("{what}  {figure}")))),
+            Some(bar) => bar.progress(position, total, &self.clean(&format!("{what}  {figure}"))),
             None if self.verbosity == Verbosity::Verbose && !self.live => self.say(state, &format!("      {what}: {figure}")),
             None => {}
         }
@@ -110,7 +124,7 @@ impl Talk {
             Ending::Pending(_) => (Mark::Plain, String::new()),
             Ending::Failed => (Mark::No, "failed".to_owned()),
         };
-        self.say(state, &self.paint.line(mark, name, &middle, &show(elapsed)));
+        self.say(state, &self.paint.line(mark, &self.clean(name), &middle, &show(elapsed)));
         if let Ending::Pending(after) = ending {
             self.say(state, &self.paint.dim(&format!("      the rest is known after {after}")));
         }
@@ -147,8 +161,8 @@ impl Listener for Talk {
                 Self::stop_bar(state);
                 self.say(state, rendered);
             }
-            Event::Warning { text } => self.say_all(state, marked(self.paint, Mark::Warning, text)),
-            Event::WouldStop { reason } => self.say_all(state, marked(self.paint, Mark::No, &format!("would stop here: {reason}"))),
+            Event::Warning { text } => self.say_all(state, self.marked(Mark::Warning, text)),
+            Event::WouldStop { reason } => self.say_all(state, self.marked(Mark::No, &format!("would stop here: {reason}"))),
             Event::RunEnded { id, outcome, elapsed } => self.ended(state, id, *outcome, *elapsed),
             _ if quiet => {}
             Event::RunStarted { id, title, environment, cluster, mode, .. } => {
@@ -167,6 +181,7 @@ impl Listener for Talk {
                 self.say_all(state, self.checked(name, verdict, *elapsed));
             }
             Event::StepsDeclared { names } => state.steps.clone_from(names),
+            Event::StepsReopened { because, .. } => self.say_all(state, self.marked(Mark::Warning, because)),
             Event::StepStarted { index, count, name } => {
                 state.began = true;
                 self.start_bar(state, *index, *count, name);
@@ -184,28 +199,20 @@ impl Listener for Talk {
             }
             Event::ChangeIntent { verb, target, .. } => {
                 if let Some(bar) = &state.bar {
-                    bar.say(&harmless(&self.redactor.redact(&format!("{verb} {target}"))));
+                    bar.say(&self.clean(&format!("{verb} {target}")));
                 }
             }
             Event::Progress { what, position, total, unit } => self.progress(state, what, *position, *total, unit),
-            Event::Note { text } => self.say_all(state, marked(self.paint, Mark::Plain, text)),
+            Event::Note { text } => self.say_all(state, self.marked(Mark::Plain, text)),
             Event::Committed { why } => self.say(state, &self.paint.dim(&format!("  ── no way back from here: {why}"))),
             Event::UndoStarted { step } => self.say(state, &self.paint.line(Mark::Changed, &format!("undo: {step}"), "", "")),
             Event::UndoEnded { step, error, elapsed } => match error {
                 None => self.say(state, &self.paint.line(Mark::Yes, &format!("undone: {step}"), "", &show(*elapsed))),
-                Some(error) => self.say_all(state, marked(self.paint, Mark::No, &format!("could not undo {step}: {error}"))),
+                Some(error) => self.say_all(state, self.marked(Mark::No, &format!("could not undo {step}: {error}"))),
             },
             Event::ChangeUnchanged { .. } | Event::ChangeDone { .. } | Event::Remembered { .. } | Event::StateSet { .. } => {}
         }
     }
-}
-
-fn marked(paint: Paint, mark: Mark, text: &str) -> Vec<String> {
-    let mut lines = paint.wrapped(text, 6);
-    let first = lines.first().map_or("", |line| line.trim_start());
-    let first = format!("    {} {first}", paint.mark(mark));
-    lines.splice(..1.min(lines.len()), [first]);
-    lines
 }
 
 fn changed(changes: usize, dry_run: bool) -> String {
@@ -214,5 +221,23 @@ fn changed(changes: usize, dry_run: bool) -> String {
         (1, true) => "1 change".to_owned(),
         (n, true) => format!("{n} changes"),
         (n, false) => format!("{n} changed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_of_several_words_is_masked_before_its_line_is_broken_or_cut() {
+        let redactor = Redactor::default();
+        redactor.learn("correct horse battery staple");
+        let talk = Talk::new(Paint { colour: false, width: 40 }, Verbosity::Normal, false, redactor);
+        let text = "the login was tried with correct horse battery staple and refused";
+        let shown = [talk.marked(Mark::Plain, text), talk.checked(text, &Verdict::False(text.into()), Duration::ZERO)].concat();
+        assert!(shown.len() >= 4, "nothing was broken: {shown:?}");
+        for part in ["correct", "horse", "battery", "staple"] {
+            assert!(!shown.iter().any(|line| line.contains(part)), "{shown:?}");
+        }
     }
 }

@@ -50,7 +50,8 @@ const RULES: &[(&str, On, &[&str])] = &[
     ("kube exec", On::Beside("", "pods/exec"), &["get", "create"]),
     // Helm keeps a release's revisions in Secrets; a revision that a killed helm left is patched.
     ("helm", On::Beside("", "secrets"), &["get", "list", "create", "update", "patch", "delete"]),
-    ("helm upgrade", On::Previewed, &["get", "create", "patch"]),
+    // Its way back removes what was new.
+    ("helm upgrade", On::Previewed, &["get", "create", "patch", "delete"]),
     ("helm rollback", On::Previewed, &["get", "create", "patch", "delete"]),
     ("helm uninstall", On::Previewed, &["get", "delete", "list", "watch"]),
     ("evidence record", On::Evidence("configmaps"), &["get", "create", "patch"]),
@@ -139,7 +140,8 @@ fn pods(change: &Change) -> impl Iterator<Item = String> {
 fn said(diff: &Diff, home: Option<&str>, around: &Around<'_>) -> Needs {
     const WORDS: &[(&str, &[&str])] = &[
         ("new ", &["get", "create", "patch"]),
-        ("delete ", &["get", "delete"]),
+        // The way back makes it again.
+        ("delete ", &["get", "create", "patch", "delete"]),
         // Helm removes a hook that is there before it makes it anew, and waits for its end.
         ("run hook ", &["get", "create", "delete", "list", "watch"]),
     ];
@@ -232,8 +234,8 @@ mod tests {
         let diff = Diff::new().note("delete configmap/old").note("run hook job/migrate (pre-upgrade)");
         let found = beyond(&Change::new("helm upgrade", "a/r"), Some(&diff), &tried, &around(false));
         assert_eq!(verbs(&found, "secrets"), "a:create a:delete a:get a:list a:patch a:update");
-        assert_eq!(verbs(&found, "deployments"), "a:create a:get a:list a:patch a:watch");
-        assert_eq!(verbs(&found, "configmaps"), "a:delete a:get");
+        assert_eq!(verbs(&found, "deployments"), "a:create a:delete a:get a:list a:patch a:watch", "as its rollback takes, too");
+        assert_eq!(verbs(&found, "configmaps"), "a:create a:delete a:get a:patch", "as its rollback takes, too");
         assert_eq!(verbs(&found, "jobs"), "a:create a:delete a:get a:list a:watch");
         assert_eq!((verbs(&found, "namespaces").as_str(), verbs(&found, "pods").as_str()), ("", "a:list a:watch"));
     }

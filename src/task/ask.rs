@@ -15,8 +15,8 @@ pub fn in_words(error: &EvalAltResult) -> String {
 }
 
 /// Asks one closure. `Err` only when nothing further can be asked: the user pressed Ctrl-C, or there is no cluster to ask.
-pub fn ask(host: &SharedHost, engine: &Engine, closure: &Closure) -> Result<Verdict, Fault> {
-    let verdict = match closure.call(engine, None) {
+pub fn ask(host: &SharedHost, engine: &Engine, closure: &Closure, argument: Option<Dynamic>) -> Result<Verdict, Fault> {
+    let verdict = match closure.call(engine, argument) {
         Ok(answer) => judge(host, &answer),
         Err(error) => from_error(host, &error)?,
     };
@@ -75,7 +75,7 @@ pub fn ask_all(host: &SharedHost, engine: &Engine, phase: Phase, questions: &[Qu
         .iter()
         .map(|question| {
             let began = Instant::now();
-            let verdict = ask(host, engine, &question.ask)?;
+            let verdict = ask(host, engine, &question.ask, None)?;
             host.events.emit(&Event::Checked { phase, name: question.name.clone(), verdict: verdict.clone(), elapsed: began.elapsed() });
             Ok(verdict)
         })

@@ -23,6 +23,8 @@ pub struct Step {
     pub name: String,
     pub done: Option<Closure>,
     pub run: Closure,
+    /// What later steps rely on, asked again by a run that goes on.
+    pub holds: Option<Closure>,
     pub undo: Option<Closure>,
 }
 
@@ -58,7 +60,10 @@ enum DeclareError {
     #[diagnostic(code(task::duplicate_memory), help("give each remembered value a name of its own"))]
     DuplicateMemory(String),
     #[error("step `{step}`: {reason}")]
-    #[diagnostic(code(task::bad_step), help("a step is a closure, or a map with `run` and, where it needs them, `done` and `undo`"))]
+    #[diagnostic(
+        code(task::bad_step),
+        help("a step is a closure, or a map with `run` and, where it needs them, `done`, `holds` and `undo`")
+    )]
     BadStep { step: String, reason: String },
 }
 
@@ -133,12 +138,12 @@ fn step_from_map(ctx: &NativeCallContext, name: &str, mut map: Map) -> Result<St
                 .ok_or_else(|| bad(format!("`{key}` should be a closure, not {given}")))
         }
     };
-    let (done, run, undo) = (closure("done")?, closure("run")?, closure("undo")?);
+    let (done, run, holds, undo) = (closure("done")?, closure("run")?, closure("holds")?, closure("undo")?);
     if let Some(key) = map.keys().next() {
         return Err(bad(format!("unknown key `{key}`")).into());
     }
     let run = run.ok_or_else(|| bad("it has no `run`".into()))?;
-    Ok(Step { name: name.to_owned(), done, run, undo })
+    Ok(Step { name: name.to_owned(), done, run, holds, undo })
 }
 
 /// Registers `task` and its methods.
@@ -150,7 +155,8 @@ pub fn register(engine: &mut Engine) {
         });
     }
     engine.register_fn("step", |ctx: NativeCallContext, task: &mut Task, name: &str, run: FnPtr| -> RhaiResultOf<()> {
-        task.step(Step { name: name.to_owned(), done: None, run: Closure::keep(&ctx, run), undo: None }).map_err(Fault::raise)
+        let run = Closure::keep(&ctx, run);
+        task.step(Step { name: name.to_owned(), done: None, run, holds: None, undo: None }).map_err(Fault::raise)
     });
     engine.register_fn("step", |ctx: NativeCallContext, task: &mut Task, name: &str, map: Map| -> RhaiResultOf<()> {
         step_from_map(&ctx, name, map).and_then(|step| task.step(step)).map_err(Fault::raise)

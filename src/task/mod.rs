@@ -3,6 +3,7 @@
 mod ask;
 mod closure;
 mod declared;
+mod needs;
 mod order;
 mod run;
 mod sides;

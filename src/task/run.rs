@@ -2,6 +2,7 @@
 
 use super::ask::{ask_all, in_words};
 use super::declared::{Declared, Task};
+use super::needs::unmet;
 use super::state::State;
 use super::steps::{Walk, Walker};
 use crate::effect::Mode;
@@ -12,14 +13,12 @@ use crate::journal::Story;
 use crate::script::{Fault, Pending, RhaiResultOf, is_interrupt};
 use miette::Diagnostic;
 use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 enum RunError {
-    #[error("{} of {asked} preconditions do not hold", unmet.len())]
-    #[diagnostic(code(task::unmet), help("mend what is marked above, then run the same command again"))]
-    Unmet { asked: usize, unmet: Vec<String> },
     #[error("{said}: {}", missing.join("; "))]
     #[diagnostic(code(task::not_proven))]
     NotProven {
@@ -28,9 +27,6 @@ enum RunError {
         #[help]
         help: String,
     },
-    #[error("no script has the task `{id}`")]
-    #[diagnostic(code(task::not_found), help("`railrun list` shows the tasks"))]
-    NoSuchTask { id: String },
 }
 
 /// A run that did not end well.
@@ -74,7 +70,11 @@ impl Runner<'_> {
             self.lock()?;
             let declared = self.declare(script, "steps", Some(story)).map_err(|error| failed(error, None))?;
             taken = self.walker(Some(story)).take_back(&declared.items, story);
-            Ok(if taken.not_undone.is_empty() { RunOutcome::Undone } else { RunOutcome::Failed })
+            Ok(match () {
+                () if taken.interrupted => RunOutcome::Interrupted,
+                () if taken.not_undone.is_empty() => RunOutcome::Undone,
+                () => RunOutcome::Failed,
+            })
         })?;
         Ok((outcome, taken))
     }
@@ -182,55 +182,6 @@ impl Runner<'_> {
         }
     }
 
-    /// Needs and preconditions: all are asked, all that fail are shown. `Ok(false)` only in a dry run.
-    fn require(&self, script: &Script) -> Result<bool, Failed> {
-        let mut asked = self.needs(script)?;
-        if script.has_hook("preconditions") {
-            let declared = self.declare(script, "preconditions", None).map_err(|error| failed(error, None))?;
-            let verdicts =
-                ask_all(self.host, self.engine, Phase::Precondition, &declared.questions).map_err(|fault| failed(fault.raise(), None))?;
-            asked.extend(declared.questions.iter().zip(verdicts).map(|(question, verdict)| (question.name.clone(), verdict.holds())));
-        }
-        if !self.host.dry_run() {
-            return unmet(asked).map_or(Ok(true), Err);
-        }
-        let unmet: Vec<String> = asked.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
-        let all_hold = unmet.is_empty();
-        for reason in unmet {
-            self.host.events.emit(&Event::WouldStop { reason });
-        }
-        Ok(all_hold)
-    }
-
-    /// The tasks that must be done, and whether they are.
-    fn needs(&self, script: &Script) -> Result<Vec<(String, bool)>, Failed> {
-        let needs = script.task.iter().flat_map(|task| &task.needs);
-        needs.map(|need| Ok((format!("{need} is done"), self.need(need).map_err(|error| failed(error, None))?))).collect()
-    }
-
-    /// Whether another task's `done_when` holds now. Its lines are said only where they do not hold.
-    fn need(&self, id: &str) -> RhaiResultOf<bool> {
-        let script = self.tasks.iter().find(|script| id_of(script) == id);
-        let script = script.ok_or_else(|| Fault::from(RunError::NoSuchTask { id: id.to_owned() }).raise())?;
-        let began = Instant::now();
-        let declared = self.declare(script, "done_when", None)?;
-        let mut verdict = Verdict::True;
-        for question in &declared.questions {
-            let answer = super::ask::ask(self.host, self.engine, &question.ask).map_err(Fault::raise)?;
-            if !answer.holds() {
-                verdict = match answer {
-                    Verdict::Unknown(reason) => Verdict::Unknown(format!("{}: {reason}", question.name)),
-                    Verdict::Pending(after) => Verdict::Pending(after),
-                    _ => Verdict::False(format!("not true: {}", question.name)),
-                };
-                break;
-            }
-        }
-        let holds = verdict.holds();
-        self.host.events.emit(&Event::Checked { phase: Phase::Need, name: format!("{id} is done"), verdict, elapsed: began.elapsed() });
-        Ok(holds)
-    }
-
     fn steps(&self, script: &Script, earlier: Option<&Story>) -> Result<Walk, Failed> {
         let declared = match self.declare(script, "steps", earlier) {
             Ok(declared) => declared,
@@ -249,7 +200,7 @@ impl Runner<'_> {
 
     fn walker<'w>(&'w self, earlier: Option<&'w Story>) -> Walker<'w> {
         let state = State::new(self.host, earlier.map_or_else(BTreeMap::new, |story| story.state.clone()));
-        Walker { host: self.host, engine: self.engine, state, earlier }
+        Walker { host: self.host, engine: self.engine, state, earlier, anew: RefCell::default() }
     }
 
     fn prove(&self, script: &Script, walk: Walk) -> Result<RunOutcome, Failed> {
@@ -268,7 +219,7 @@ impl Runner<'_> {
     }
 
     /// Calls a hook, which only declares.
-    fn declare(&self, script: &Script, hook: &str, earlier: Option<&Story>) -> RhaiResultOf<Declared> {
+    pub(super) fn declare(&self, script: &Script, hook: &str, earlier: Option<&Story>) -> RhaiResultOf<Declared> {
         let task = Task::remembering(earlier.map_or_else(BTreeMap::new, |story| story.remembered.clone()));
         if !script.has_hook(hook) {
             return Ok(task.take());
@@ -281,13 +232,6 @@ impl Runner<'_> {
     }
 }
 
-/// What must hold and does not, as one failure.
-fn unmet(asked: Vec<(String, bool)>) -> Option<Failed> {
-    let count = asked.len();
-    let unmet: Vec<String> = asked.into_iter().filter(|(_, holds)| !holds).map(|(name, _)| name).collect();
-    (!unmet.is_empty()).then(|| failed(Fault::from(RunError::Unmet { asked: count, unmet }).raise(), None))
-}
-
 /// A task's id; for a script without one its file's name.
 pub fn id_of(script: &Script) -> String {
     script.task.as_ref().map_or_else(|| script.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), |task| task.id.clone())
@@ -298,8 +242,9 @@ fn not_proven(said: &'static str, answers: &[(String, Verdict)], help: &str) -> 
     Fault::from(RunError::NotProven { said, missing, help: help.to_owned() }).raise()
 }
 
-fn failed(error: Box<EvalAltResult>, walk: Option<Walk>) -> Failed {
+pub(super) fn failed(error: Box<EvalAltResult>, walk: Option<Walk>) -> Failed {
     let outcome = match Fault::find(&error) {
+        _ if walk.as_ref().is_some_and(|walk| walk.interrupted) => RunOutcome::Interrupted,
         Some(fault) if is_interrupt(&fault) => RunOutcome::Interrupted,
         Some(fault) if fault.is_refusal() => RunOutcome::Refused,
         _ => RunOutcome::Failed,

@@ -97,6 +97,7 @@ fn the_image_cannot_be_pulled() {
 
 fn pgpool_was_not_told_of_the_user() {
     let broken = Repository::copy();
+    broken.edit(T02, "retry(#{ timeout: \"1m\"", "retry(#{ timeout: \"5s\"");
     broken.edit("stdlib/postgres.rhai", "    tell_pgpool(target);\n", "    sops::set(own_values_file(), \"pgpool.customUsers\", #{ usernames: \"nobody\", passwords: secret::format(\"{}\", target.password) });\n");
     fails("pgpool was not told of the user", &broken, &["sql::authentication_failed", "customUsers"]);
 }
@@ -141,7 +142,12 @@ fn the_target_dies_during_the_copy() {
 pub fn users_who_may_have_written_are_not_left_behind() {
     let broken = Repository::copy();
     broken.edit(T02, "            gitea::start();\n        },", "            gitea::start();\n            throw \"too late\";\n        },");
-    let ran = broken.railrun(&[T02]).exits(1).says("too late").says("NOT undone: point Gitea at it");
+    let ran = broken
+        .railrun(&[T02])
+        .exits(1)
+        .says("what `stop Gitea writing` left does not hold any more")
+        .says("too late")
+        .says("NOT undone: point Gitea at it");
     assert!(flat(&ran.stderr).contains("the same command goes forward"), "{}", ran.stderr);
     assert!(login_works(), "nobody can log in");
     assert!(database_host().starts_with("postgresql-ha-pgpool.platform"), "{}", database_host());

@@ -3,7 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests send signals with `kill`")]
 
-use super::platform::{Repository, keep};
+use super::platform::{Repository, gitea_api, keep, kubectl, login_works};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};
@@ -75,4 +75,18 @@ pub fn five_times_and_ends_well() {
         let (code, printed) = run(&repository, T02, at, &Cut::Signal("-KILL", soon)).unwrap_or_else(|| panic!("{at:?} was never met"));
         assert_eq!(code, None, "{printed}");
     }
+}
+
+const WRITTEN: &str = "written.meanwhile@example.org";
+
+/// Between a killed run and the next somebody starts Gitea by hand, and a user writes to the database that was copied already.
+pub fn somebody_starts_gitea_meanwhile() {
+    kubectl("-n gitea scale deployment gitea --replicas 1");
+    assert!(login_works(), "Gitea does not start on its old database");
+    gitea_api("/user/emails", Some(&format!("{{\"emails\": [\"{WRITTEN}\"]}}")));
+}
+
+pub fn nothing_written_meanwhile_is_lost() {
+    let emails = gitea_api("/user/emails", None);
+    assert!(emails.to_string().contains(WRITTEN), "what a user wrote while Gitea was started by hand is lost: {emails}");
 }

@@ -70,9 +70,11 @@ fn gitea_moves_onto_the_platforms_database() {
 
     failures::each_leaves_gitea_on_its_old_database();
     killed::five_times_and_ends_well();
+    killed::somebody_starts_gitea_meanwhile();
     failures::users_who_may_have_written_are_not_left_behind();
     repository.railrun(&[T02]).exits(0).says("T02 is done");
     assert!(database_host().starts_with("postgresql-ha-pgpool.platform.svc.cluster.local"), "{}", database_host());
+    killed::nothing_written_meanwhile_is_lost();
     assert_eq!(facts(), before, "what users have is not what it was");
     let pods = kubectl("-n gitea get pods -l app.kubernetes.io/name=postgresql-ha -o name");
     assert_eq!(pods.trim(), "", "pods of the bundled database are left");

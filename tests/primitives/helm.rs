@@ -1,7 +1,7 @@
 //! `helm` on the real sandbox, in namespaces of its own, with a chart that is small enough to read here.
 
-use crate::support::Test;
 use crate::support::sandbox::{is_up, shell, variable};
+use crate::support::{Test, environment};
 
 const VALUES: &str = "text: hello\nextra: \"\"\nset: \"\"\nhook: \"\"\nimage: \"\"\n";
 const TEMPLATES: &str = r#"
@@ -78,6 +78,7 @@ impl Place {
             .file("tiny/Chart.yaml", "apiVersion: v2\nname: tiny\nversion: 1.0.0\n")
             .file("tiny/values.yaml", VALUES)
             .file("tiny/templates/all.yaml", TEMPLATES)
+            .file("railrun.yaml", &environment(self.0, ""))
             .script(&text)
             .env("KUBECONFIG", &variable("KUBECONFIG").expect("the sandbox's environment"))
     }

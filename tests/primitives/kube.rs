@@ -1,7 +1,7 @@
 //! `kube` on the real sandbox, in namespaces of its own.
 
-use crate::support::Test;
 use crate::support::sandbox::{is_up, shell, variable};
+use crate::support::{Test, environment};
 
 /// An image that the sandbox always has, with a shell in it.
 const IMAGE: &str = "localhost/gitea:1.26.0";
@@ -27,7 +27,10 @@ impl Place {
     /// A script with one step; `HERE` in it is the namespace.
     fn step(&self, options: &str) -> Test {
         let text = format!("fn steps(task) {{ task.step(\"it\", {options}); }}").replace("HERE", self.0);
-        Test::new().script(&text).env("KUBECONFIG", &variable("KUBECONFIG").expect("the sandbox's environment"))
+        Test::new()
+            .file("railrun.yaml", &environment(self.0, ""))
+            .script(&text)
+            .env("KUBECONFIG", &variable("KUBECONFIG").expect("the sandbox's environment"))
     }
 
     fn field(&self, object: &str, path: &str) -> String {

@@ -2,8 +2,9 @@
 //! every change.
 
 use crate::support::sandbox::{self, shell, variable};
-use crate::support::{Ran, Test};
+use crate::support::{Ran, Test, environment};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const RICH: &str = include_str!("sql/rich.sql");
@@ -13,6 +14,9 @@ const MUTATIONS: &str = include_str!("sql/mutations.txt");
 struct Server;
 
 static SHARED: OnceLock<Server> = OnceLock::new();
+
+/// How many scripts were made: each has an environment of its own.
+static SCRIPTS: AtomicUsize = AtomicUsize::new(0);
 
 const VALUES: &str = "{postgresql: {replicaCount: 1, username: postgres, password: adminPw1, repmgrPassword: repmgrPw1, resourcesPreset: none}, \
     pgpool: {adminPassword: poolPw1, srCheckPassword: checkPw1, resourcesPreset: none, customUsers: {usernames: app, passwords: appPw1appPw1}}, \
@@ -58,10 +62,9 @@ fn reaching(reach: &str, body: &str) -> Test {
         }}
         fn steps(task) {{ task.step(\"it\", || {{ {body} }}); }}\n"
     );
-    let settings =
-        format!("default_environment: sandbox\nenvironments: {{sandbox: {{reach: {reach}, settings: {{lock: {{lasts: 3s}}}}}}}}\n");
+    let own = format!("sql-{}", SCRIPTS.fetch_add(1, Ordering::Relaxed));
     Test::new()
-        .file("railrun.yaml", &settings)
+        .file("railrun.yaml", &environment(&own, &format!("reach: {reach}, settings: {{lock: {{lasts: 3s}}}}")))
         .script(&text)
         .arg("--verbose")
         .env("KUBECONFIG", &variable("KUBECONFIG").unwrap_or_default())
@@ -272,18 +275,15 @@ fn a_grant_that_is_missing_stops_a_run_before_its_first_change() {
     let body = "let there = side(\"postgres\"); there.admin = #{ user: \"ops\", password: kube::secret(\"railrun-sql/secret/ops\", \"ops\") };
         kube::apply(#{ apiVersion: \"v1\", kind: \"ConfigMap\", metadata: #{ namespace: \"railrun-sql\", name: \"first\" }, data: #{ a: \"b\" } });
         sql::role(there, #{ name: \"newcomer\", password: kube::secret(\"railrun-sql/secret/logins\", \"app\") });";
-    // An environment of its own: other runs on the sandbox do not hold its lock.
-    let settings = "default_environment: grants\nenvironments: {grants: {reach: direct}}\n";
-    let run = || script(body).file("railrun.yaml", settings).run();
     let made = || psql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'newcomer'");
     let first = || shell("kubectl -n railrun-sql get configmap first --ignore-not-found -o name");
     let missing = |what: &str| format!("`{what}` for the database user `ops` of `railrun-sql/postgres`");
-    run().exits(1).says("rights::missing").says(&missing("CREATEROLE")).does_not_say("on pg_authid");
+    run(body).exits(1).says("rights::missing").says(&missing("CREATEROLE")).does_not_say("on pg_authid");
     psql("postgres", "ALTER ROLE ops CREATEROLE; REVOKE SELECT ON pg_authid FROM ops");
-    run().exits(1).says("rights::missing").says(&missing("SELECT on pg_authid")).does_not_say("CREATEROLE");
+    run(body).exits(1).says("rights::missing").says(&missing("SELECT on pg_authid")).does_not_say("CREATEROLE");
     assert_eq!((made().trim(), first().trim()), ("0", ""), "something was written before the rights were known");
     psql("postgres", "GRANT SELECT ON pg_authid TO ops");
-    run().success();
+    run(body).success();
     assert_eq!(made().trim(), "1");
 }
 
@@ -294,9 +294,8 @@ fn a_server_other_than_the_pinned_one_is_refused_and_not_changed() {
     }
     let _server = Server::shared();
     let pinned = |identifier: &str| {
-        let settings = format!(
-            "default_environment: pinned\nenvironments: {{pinned: {{reach: direct, system_identifiers: {{railrun-sql/db-postgresql-ha-postgresql: \"{identifier}\"}}}}}}\n"
-        );
+        let servers = format!("{{railrun-sql/db-postgresql-ha-postgresql: \"{identifier}\"}}");
+        let settings = environment("pinned", &format!("reach: direct, system_identifiers: {servers}"));
         script("sql::role(side(\"postgres\"), #{ name: \"stranger\", password: kube::secret(\"railrun-sql/secret/logins\", \"app\") });")
             .file("railrun.yaml", &settings)
     };
@@ -316,8 +315,7 @@ fn a_role_that_changed_since_the_plan_was_made_is_drift() {
     let _server = Server::shared();
     psql("postgres", "DROP ROLE IF EXISTS drifter; CREATE ROLE drifter LOGIN PASSWORD 'another1'");
     let body = "sql::role(side(\"postgres\"), #{ name: \"drifter\", password: kube::secret(\"railrun-sql/secret/logins\", \"app\") });";
-    let settings = "default_environment: roles\nenvironments: {roles: {reach: direct}}\n";
-    let test = script(body).file("railrun.yaml", settings);
+    let test = script(body);
     let stored = || psql("postgres", "SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'drifter'");
     test.run_with(&["plan", "scripts/it.rhai", "--out", "plan.json"]).success();
     psql("postgres", "ALTER ROLE drifter NOLOGIN");

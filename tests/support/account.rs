@@ -35,6 +35,7 @@ impl Account {
 
     /// Grants exactly these roles to it. A namespace that is not there yet is made: roles need one.
     pub fn grant(&self, roles: &[Value]) {
+        self.revoke();
         for role in roles {
             let mut role = role.clone();
             role["metadata"]["name"] = self.namespace.into();
@@ -52,16 +53,22 @@ impl Account {
             ));
         }
     }
-}
 
-impl Drop for Account {
-    fn drop(&mut self) {
+    /// Takes away all that was granted to it.
+    fn revoke(&self) {
         let name = self.namespace;
         shell(&format!(
             "{ADMIN} get role,rolebinding -A -o json | jq -r '.items[] | select(.metadata.name == \"{name}\") | \"\\(.metadata.namespace) \\(.kind)\"' |
              while read -r namespace kind; do {ADMIN} -n \"$namespace\" delete \"$kind\" {name}; done
-             {ADMIN} delete clusterrole,clusterrolebinding {name} --ignore-not-found; {ADMIN} delete namespace {name} --ignore-not-found"
+             {ADMIN} delete clusterrole,clusterrolebinding {name} --ignore-not-found"
         ));
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.revoke();
+        shell(&format!("{ADMIN} delete namespace {} --ignore-not-found", self.namespace));
     }
 }
 

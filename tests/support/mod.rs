@@ -18,6 +18,11 @@ pub struct Test {
     env: Vec<(String, String)>,
 }
 
+/// A `railrun.yaml` with one environment of this name: by it a test has a lock of its own, and may run beside others.
+pub fn environment(name: &str, more: &str) -> String {
+    format!("default_environment: {name}\nenvironments: {{{name}: {{{more}}}}}\n")
+}
+
 /// How it ended.
 #[derive(Debug)]
 pub struct Ran {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests send signals with `kill`")]
 
-use super::cluster::{exists, locked, put, putting, remove, test, until};
+use super::cluster::{NAMESPACE, exists, kubectl, locked, put, putting, remove, test, until};
 use crate::support::{Test, sandbox};
 use std::process::{Child, Command};
 
@@ -70,6 +70,46 @@ fn a_holder_that_slept_past_its_lease_writes_nothing_after_waking() {
     signal(&child, "-CONT");
     assert_eq!(child.wait().expect("it ends").code(), Some(3));
     assert!(!exists("sleep-b"), "the woken holder wrote");
+}
+
+#[test]
+fn of_two_runs_started_in_the_same_instant_one_works() {
+    if !sandbox::is_up() {
+        return;
+    }
+    for round in 0..3 {
+        remove(&["at-once-a", "at-once-b", "at-once-c", "at-once-d"]);
+        let (one, other) = (slow("at-once", "at-once-a", "at-once-b", 2), slow("at-once", "at-once-c", "at-once-d", 2));
+        let mut children = [one.start(), other.start()];
+        let codes: Vec<Option<i32>> = children.iter_mut().map(|child| child.wait().expect("it ends").code()).collect();
+        assert!([[Some(0), Some(3)], [Some(3), Some(0)]].contains(&[codes[0], codes[1]]), "round {round}: {codes:?}");
+        let there = ["at-once-a", "at-once-b", "at-once-c", "at-once-d"].map(exists);
+        let first_worked = codes[0] == Some(0);
+        assert_eq!(there, [first_worked, first_worked, !first_worked, !first_worked], "round {round}");
+    }
+}
+
+/// Somebody writes another holder into the Lease, as one that took it over does: a program that is at work is ended.
+#[test]
+fn a_change_in_flight_is_cancelled_when_the_lock_is_lost() {
+    if !sandbox::is_up() {
+        return;
+    }
+    remove(&["flight-a", "flight-b"]);
+    let script = format!(
+        "const TASK = #{{ id: \"T90\", title: \"In flight\" }};\nfn steps(task) {{\n task.step(\"first\", || {{ {}; }});\n task.step(\"long\", || {{ command::run([\"sh\", \"-c\", \"touch begun; sleep 90; touch ended\"]); }});\n task.step(\"second\", || {{ {}; }});\n}}\n",
+        put("flight-a", "a"),
+        put("flight-b", "b")
+    );
+    let one = test("flight", "").script(&script);
+    let (mut child, began) = (one.start(), std::time::Instant::now());
+    until("the program is at work", || one.path("begun").exists());
+    kubectl(&format!("-n {NAMESPACE} patch lease railrun-flight --type merge -p '{{\"spec\":{{\"holderIdentity\":\"another\"}}}}'"));
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+    assert!(began.elapsed().as_secs() < 60, "it went on for {:?}", began.elapsed());
+    assert!(!exists("flight-b") && !one.path("ended").exists());
+    assert!(locked("flight"), "the other's lock is left to the other");
+    kubectl(&format!("-n {NAMESPACE} delete lease railrun-flight"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Changes one can trust: what a run leaves written down, what the next one makes of it, and what is refused.
 
+mod anew;
 mod canary;
 pub mod cluster;
 mod guard;

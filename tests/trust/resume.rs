@@ -31,12 +31,12 @@ fn journals(test: &Test) -> Vec<PathBuf> {
     files
 }
 
-fn log(test: &Test) -> String {
+pub fn log(test: &Test) -> String {
     std::fs::read_to_string(test.path("log")).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What the oldest run is called.
-fn name(test: &Test) -> String {
+pub fn name(test: &Test) -> String {
     journals(test)[0].file_name().expect("a name").to_string_lossy().trim_end_matches(".jsonl").to_owned()
 }
 

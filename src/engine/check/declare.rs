@@ -42,7 +42,7 @@ pub const METHODS: [Method; 6] = [
     },
     Method {
         name: "step",
-        about: "a step: a closure, or `#{ done, run, undo }`. `done` says that it need not run, `undo` takes it back",
+        about: "a step: a closure, or `#{ done, run, holds, undo }`. `done` says that it need not run; `holds` what later steps rely on, asked again when a run goes on; `undo` takes it back",
         params: &["name", "step"],
         closure: Some((1, &[0, 1])),
         hooks: STEPS,
@@ -88,7 +88,7 @@ pub const METHODS: [Method; 6] = [
 ];
 
 /// The keys of a step, and how many arguments their closures may take.
-pub const STEP_KEYS: [(&str, &[usize]); 3] = [("done", &[0, 1]), ("run", &[0, 1]), ("undo", &[0, 1])];
+pub const STEP_KEYS: [(&str, &[usize]); 4] = [("done", &[0, 1]), ("run", &[0, 1]), ("holds", &[0, 1]), ("undo", &[0, 1])];
 
 pub fn check(world: &World<'_>, found: &mut Findings) {
     for unit in &world.units {
@@ -161,7 +161,7 @@ fn step(unit: &Unit<'_>, index: usize, entries: &[(Ident, Expr)], position: Posi
     for (key, value) in entries {
         let Some((name, arities)) = STEP_KEYS.iter().find(|(name, _)| *name == key.name) else {
             let help = nearest(&key.name, STEP_KEYS.map(|(name, _)| name))
-                .map_or("a step has: done, run, undo".into(), |near| format!("did you mean `{near}`?"));
+                .map_or("a step has: done, run, holds, undo".into(), |near| format!("did you mean `{near}`?"));
             found.error(unit, "check::unknown_option", format!("a step has no `{}`", key.name), key.pos).help(help);
             continue;
         };

@@ -191,7 +191,8 @@ mod verbs {
         })
     }
 
-    /// Sets how many replicas a workload has, and waits until its pods are ready, or gone.
+    /// Sets how many replicas a workload has, and waits until its pods are ready, or gone. The answer has `from`, `to`, and
+    /// its `generation` from then on: another one later means that somebody has started or altered it meanwhile.
     ///
     /// ```rhai
     /// kube::scale("gitea/deployment/gitea", 1);

@@ -29,6 +29,12 @@ pub struct ScaleOptions {
 pub struct Scaled {
     pub from: u64,
     pub to: u64,
+    /// Its `metadata.generation` from then on: as long as it is the same, nobody has started it or altered it otherwise.
+    pub generation: Option<u64>,
+}
+
+fn generation(object: &Value) -> Option<u64> {
+    object["metadata"]["generation"].as_u64()
 }
 
 /// The merge patch that leads to `to` replicas with this note, and what it changes; `None` where nothing does.
@@ -83,18 +89,20 @@ impl Kube<'_> {
         }
         let from = replicas(&live);
         Ok(match change(&live, to, &options.note) {
-            None => Preview::Same(Scaled { from, to }),
-            Some((_, diff)) => Preview::Differs { diff, foretold: Some(Scaled { from, to }) },
+            None => Preview::Same(Scaled { from, to, generation: generation(&live) }),
+            Some((_, diff)) => Preview::Differs { diff, foretold: Some(Scaled { from, to, generation: None }) },
         })
     }
 
     /// Sets the replicas and the note in one patch.
     pub async fn scale(&self, permit: &Permit, name: &Name, to: u64, options: &ScaleOptions) -> Result<Scaled, KubeError> {
         let live = self.existing(name).await?;
-        if let Some((patch, _)) = change(&live, to, &options.note) {
-            self.cluster.patch(permit, name, &patch).await?;
-        }
-        Ok(Scaled { from: replicas(&live), to })
+        let from = replicas(&live);
+        let now = match change(&live, to, &options.note) {
+            Some((patch, _)) => self.cluster.patch(permit, name, &patch).await?,
+            None => live,
+        };
+        Ok(Scaled { from, to, generation: generation(&now) })
     }
 
     /// Waits until the pods are really there, or really gone.
