@@ -2,7 +2,7 @@
 //! it was, and a report that names the cause and the next step.
 
 use super::killed::{self, At, Cut};
-use super::platform::{Ran, Repository, checkout, database_host, git_status, kubectl, login_works, sql};
+use super::platform::{Ran, Repository, checkout, database_host, git_status, journal, kubectl, login_works, sql};
 use crate::support::flat;
 use crate::support::sandbox::shell;
 use std::time::Duration;
@@ -142,8 +142,10 @@ fn the_target_dies_during_the_copy() {
 pub fn users_who_may_have_written_are_not_left_behind() {
     let broken = Repository::copy();
     broken.edit(T02, "            gitea::start();\n        },", "            gitea::start();\n            throw \"too late\";\n        },");
+    // It goes on with the run that was killed; between the two somebody has started Gitea.
+    let folder = format!("journal.folder={}", journal().display());
     let ran = broken
-        .railrun(&[T02])
+        .railrun(&[T02, "--resume", "--set", &folder])
         .exits(1)
         .says("what `stop Gitea writing` left does not hold any more")
         .says("too late")

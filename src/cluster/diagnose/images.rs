@@ -6,20 +6,32 @@ use super::facts::{Container, Facts, text};
 const REASONS: [&str; 6] =
     ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"];
 
-/// What is wrong with an image, one next step, and whether waiting is in vain.
-struct Fault(&'static str, &'static str, bool);
+/// Whether waiting is in vain.
+#[derive(Clone, Copy)]
+enum Vain {
+    /// It may pass.
+    No,
+    /// Once it has lasted: a registry's word may change.
+    Later,
+    /// The node itself knows it.
+    AtOnce,
+}
+use Vain::{AtOnce, Later, No};
 
-const NO_NAME: Fault = Fault("is not a valid name", "mend the image's name in the values", true);
-const ABSENT: Fault = Fault("does not exist", "mend the image's name or tag in the values", true);
+/// What is wrong with an image, one next step, and whether waiting is in vain.
+struct Fault(&'static str, &'static str, Vain);
+
+const NO_NAME: Fault = Fault("is not a valid name", "mend the image's name in the values", AtOnce);
+const ABSENT: Fault = Fault("does not exist", "mend the image's name or tag in the values", Later);
 const NOT_HERE: Fault =
-    Fault("is not on the node, and may not be pulled", "import it on the node, or set `imagePullPolicy: IfNotPresent`", true);
-const LOCKED: Fault = Fault("needs credentials of its registry", "set `imagePullSecrets`", true);
-const DENIED: Fault = Fault("does not exist, or needs credentials", "mend the image's name, or set `imagePullSecrets`", true);
-const FOREIGN: Fault = Fault("is not made for the node's architecture", "choose an image for this architecture", true);
-const LIMITED: Fault = Fault("is refused by the registry: too many pulls", "wait, or use a mirror", false);
-const NAMELESS: Fault = Fault("cannot be pulled: the registry's name does not resolve", REACH, false);
-const AWAY: Fault = Fault("cannot be pulled: the registry cannot be reached", REACH, false);
-const UNKNOWN: Fault = Fault("cannot be pulled", "see what the node says about it", false);
+    Fault("is not on the node, and may not be pulled", "import it on the node, or set `imagePullPolicy: IfNotPresent`", AtOnce);
+const LOCKED: Fault = Fault("needs credentials of its registry", "set `imagePullSecrets`", Later);
+const DENIED: Fault = Fault("does not exist, or needs credentials", "mend the image's name, or set `imagePullSecrets`", Later);
+const FOREIGN: Fault = Fault("is not made for the node's architecture", "choose an image for this architecture", Later);
+const LIMITED: Fault = Fault("is refused by the registry: too many pulls", "wait, or use a mirror", No);
+const NAMELESS: Fault = Fault("cannot be pulled: the registry's name does not resolve", REACH, No);
+const AWAY: Fault = Fault("cannot be pulled: the registry cannot be reached", REACH, No);
+const UNKNOWN: Fault = Fault("cannot be pulled", "see what the node says about it", No);
 
 const REACH: &str = "see whether the node can resolve and reach the registry";
 
@@ -51,7 +63,11 @@ pub(super) fn pull(facts: &Facts) -> Option<Diagnosis> {
     let Fault(means, help, vain) = ANSWERS.iter().find(|(needle, _)| said.contains(needle)).map_or(&UNKNOWN, |(_, fault)| fault);
     let found = Diagnosis::new(format!("the image of {} {means}", facts.call(container.pod)), *help);
     let found = found.line(format!("container `{}`: `{image}`", container.name())).line(innermost(&said));
-    Some(found.doomed(*vain && facts.has_lasted(container.pod)))
+    Some(found.doomed(match vain {
+        No => false,
+        Later => facts.has_lasted(container.pod),
+        AtOnce => true,
+    }))
 }
 
 /// What the node said: the state's own message, or that of the last event, which is longer.
@@ -95,6 +111,14 @@ mod tests {
         assert_eq!(young.to_string(), "the image of it does not exist\n  container `c`: `x:1`\n  \"x:1\": x:1: not found");
         assert!(!young.doomed);
         assert!(pull(&facts("ImagePullBackOff", NOT_FOUND, "1970-01-01T00:00:30Z")).unwrap().doomed);
+    }
+
+    #[test]
+    fn what_the_node_itself_knows_is_fate_at_once() {
+        let message = "Container image \"x:1\" is not present with pull policy of Never";
+        let found = pull(&facts("ErrImageNeverPull", message, "1970-01-01T00:00:01Z")).unwrap();
+        assert_eq!(found.cause, "the image of it is not on the node, and may not be pulled");
+        assert!(found.doomed);
     }
 
     #[test]
