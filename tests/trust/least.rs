@@ -3,11 +3,8 @@
 
 use super::cluster::{audit, kubeconfig, kubectl, writes};
 use crate::support::account::{self, Account};
-use crate::support::{Ran, Test, sandbox};
+use crate::support::{Ran, Test, environment, sandbox};
 use serde_json::Value;
-
-const HOME: &str = "least";
-const USER: &str = "system:serviceaccount:least:runner";
 
 const CHART: &str = "apiVersion: v2\nname: small\nversion: 1.0.0\n";
 const TEMPLATES: &str = r#"
@@ -32,27 +29,27 @@ spec:
 const SCRIPT: &str = r#"
 const TASK = #{ id: "T90", title: "Least" };
 fn steps(task) {
-    task.step("an object", || { kube::apply(#{ apiVersion: "v1", kind: "ConfigMap", metadata: #{ namespace: "least", name: "own" }, data: #{ word: "x" } }); });
-    task.step("a release", || { helm::upgrade("least/small", #{ chart: "./chart", install: true, timeout: "2m" }); });
-    task.step("it runs", || { kube::wait("least/deployment/small-d", #{ timeout: "1m" }); kube::scale("least/deployment/small-d", 0); });
+    task.step("an object", || { kube::apply(#{ apiVersion: "v1", kind: "ConfigMap", metadata: #{ namespace: "HERE", name: "own" }, data: #{ word: "x" } }); });
+    task.step("a release", || { helm::upgrade("HERE/small", #{ chart: "./chart", install: true, timeout: "2m" }); });
+    task.step("it runs", || { kube::wait("HERE/deployment/small-d", #{ timeout: "1m" }); kube::scale("HERE/deployment/small-d", 0); });
 }
 "#;
 
-/// A folder whose environment works as a user who may do nothing yet.
+/// A namespace, and a folder whose environment works as a user of it who may do nothing yet. `HERE` in a script is the namespace.
 struct Home {
+    name: &'static str,
     account: Account,
     test: Test,
 }
 
 impl Home {
-    fn new(script: &str) -> Self {
-        let account = Account::new(HOME);
-        let settings = format!(
-            "default_environment: least\nsettings: {{lock: {{namespace: {HOME}, lasts: 3s}}}}\nenvironments: {{least: {{kubeconfig: ./user.json, reach: direct}}}}\n"
-        );
-        let test = Test::new().file("railrun.yaml", &settings).file("user.json", account.kubeconfig()).script(script);
+    fn new(name: &'static str, script: &str) -> Self {
+        let account = Account::new(name);
+        let own = format!("kubeconfig: ./user.json, reach: direct, settings: {{lock: {{namespace: {name}, lasts: 3s}}}}");
+        let test = Test::new().file("railrun.yaml", &environment(name, &own)).file("user.json", account.kubeconfig());
+        let test = test.script(&script.replace("HERE", name));
         let test = test.file("chart/Chart.yaml", CHART).file("chart/values.yaml", "{}\n").file("chart/templates/all.yaml", TEMPLATES);
-        Self { account, test }
+        Self { name, account, test }
     }
 
     /// What `plan --rbac` prints for somebody who may look at everything.
@@ -91,23 +88,26 @@ fn the_printed_roles_alone_suffice_and_one_verb_less_stops_before_the_first_chan
     if !sandbox::is_up() {
         return;
     }
-    let home = Home::new(SCRIPT);
+    let home = Home::new("least-run", SCRIPT);
     let roles = home.roles();
     for (resource, verb, said) in [
-        ("configmaps", "create", "`create` on `configmaps` in `least`"),
-        ("deployments", "patch", "`patch` on `deployments.apps` in `least`"),
-        ("secrets", "update", "`update` on `secrets` in `least`"),
-        ("leases", "create", "`create` on `leases.coordination.k8s.io` in `least`"),
+        ("configmaps", "create", "`create` on `configmaps` in `least-run`"),
+        ("deployments", "patch", "`patch` on `deployments.apps` in `least-run`"),
+        ("secrets", "update", "`update` on `secrets` in `least-run`"),
+        ("leases", "create", "`create` on `leases.coordination.k8s.io` in `least-run`"),
     ] {
         home.grant(&without(&roles, resource, verb));
         let since = audit().len();
         home.run().exits(1).says("rights::missing").says(said).does_not_say("undone");
-        assert_eq!(writes(USER, since), Vec::<String>::new(), "without `{verb}` on `{resource}`");
+        assert_eq!(writes(&home.account.user(), since), Vec::<String>::new(), "without `{verb}` on `{resource}`");
     }
     home.grant(&roles);
     let since = audit().len();
     home.run().success().says("the rights for all steps are held");
-    assert!(writes(USER, since).iter().any(|write| write.contains("/deployments")), "the user whose writes are looked for wrote nothing");
+    assert!(
+        writes(&home.account.user(), since).iter().any(|write| write.contains("/deployments")),
+        "the user whose writes are looked for wrote nothing"
+    );
     home.run().success();
 }
 
@@ -116,14 +116,14 @@ fn a_saved_plan_asks_for_its_rights_before_anything_else() {
     if !sandbox::is_up() {
         return;
     }
-    let home = Home::new(SCRIPT);
+    let home = Home::new("least-plan", SCRIPT);
     let roles = home.roles();
     home.grant(&roles);
     home.test.run_with(&["plan", "scripts/it.rhai", "--out", "plan.json"]).success();
     home.grant(&without(&roles, "deployments", "create"));
     let since = audit().len();
-    home.test.run_with(&["apply", "plan.json"]).exits(1).says("for this plan").says("`create` on `deployments.apps` in `least`");
-    assert_eq!(writes(USER, since), Vec::<String>::new());
+    home.test.run_with(&["apply", "plan.json"]).exits(1).says("for this plan").says("`create` on `deployments.apps` in `least-plan`");
+    assert_eq!(writes(&home.account.user(), since), Vec::<String>::new());
 }
 
 #[test]
@@ -133,18 +133,22 @@ fn what_a_dry_run_could_not_foresee_is_asked_for_before_it_is_done() {
     }
     let script = r#"
 const TASK = #{ id: "T90", title: "Least" };
-fn put(name) { kube::apply(#{ apiVersion: "v1", kind: "ConfigMap", metadata: #{ namespace: "least", name: name }, data: #{ word: "x" } }); }
+fn put(name) { kube::apply(#{ apiVersion: "v1", kind: "ConfigMap", metadata: #{ namespace: "HERE", name: name }, data: #{ word: "x" } }); }
 fn steps(task) {
     task.step("an object", || put("own"));
-    task.step("unforeseen", || { let word = kube::get("least/configmap/own").data.word; kube::delete(`least/configmap/${word}`); });
+    task.step("unforeseen", || { let word = kube::get("HERE/configmap/own").data.word; kube::delete(`HERE/configmap/${word}`); });
 }
 "#;
-    let home = Home::new(script);
+    let home = Home::new("least-later", script);
     let ran = home.test.run_with(&["plan", "scripts/it.rhai", "--rbac", "--kubeconfig", &kubeconfig()]).success();
     assert!(ran.stdout.contains("# Not in it: step `unforeseen` is known to its end only after"), "{}", ran.stdout);
-    kubectl(&format!("-n {HOME} create configmap x"));
+    kubectl(&format!("-n {} create configmap x", home.name));
     home.grant(&home.roles());
     let since = audit().len();
-    home.run().exits(1).says("rights::missing").says("`delete` on `configmaps` in `least`").says("kube delete least/configmap/x");
-    assert!(!writes(USER, since).iter().any(|write| write.starts_with("delete") && write.contains("configmaps")));
+    home.run()
+        .exits(1)
+        .says("rights::missing")
+        .says("`delete` on `configmaps` in `least-later`")
+        .says("kube delete least-later/configmap/x");
+    assert!(!writes(&home.account.user(), since).iter().any(|write| write.starts_with("delete") && write.contains("configmaps")));
 }

@@ -97,7 +97,7 @@ fn a_change_in_flight_is_cancelled_when_the_lock_is_lost() {
     }
     remove(&["flight-a", "flight-b"]);
     let script = format!(
-        "const TASK = #{{ id: \"T90\", title: \"In flight\" }};\nfn steps(task) {{\n task.step(\"first\", || {{ {}; }});\n task.step(\"long\", || {{ command::run([\"sh\", \"-c\", \"touch begun; sleep 90; touch ended\"]); }});\n task.step(\"second\", || {{ {}; }});\n}}\n",
+        "const TASK = #{{ id: \"T90\", title: \"In flight\" }};\nfn steps(task) {{\n task.step(\"first\", || {{ {}; }});\n task.step(\"long\", #{{ done: || command::run([\"test\", \"-e\", \"ended\"], #{{ read_only: true }}).status == 0, run: || {{ command::run([\"sh\", \"-c\", \"touch begun; sleep 90; touch ended\"]); }} }});\n task.step(\"second\", || {{ {}; }});\n}}\n",
         put("flight-a", "a"),
         put("flight-b", "b")
     );
