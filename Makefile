@@ -42,7 +42,11 @@ sandbox: ## A real one-node Kubernetes with Gitea in the workplan's starting sta
 sandbox-down: ## Stop the sandbox; its data stays, nothing else does
 	@$(SANDBOX) down
 
-# The platform's own targets, as the workplan has them.
+# The platform's own targets, as the workplan has them; they take `make RAILRUN=railrun …` where it is installed.
+pg-deploy pg-status valkey-deploy valkey-status smoke test-ha-failover backup: $(filter target/%,$(RAILRUN))
+
+target/debug/railrun:
+	cargo build --quiet
 
 pg-deploy: ## Deploy the standalone PostgreSQL HA (task T01)
 	$(RAILRUN) run t01

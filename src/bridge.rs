@@ -1,11 +1,12 @@
-//! The one place where the synchronous script waits for asynchronous work. It owns the runtime and hears Ctrl-C;
-//! what an interrupt means for a step is the task floor's business.
+//! The one place where the synchronous script waits for asynchronous work. It owns the runtime and hears Ctrl-C,
+//! SIGTERM and the hang-up of the terminal; what an interrupt means for a step is the task floor's business.
 
 use crate::effect::Interrupted;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 pub struct Bridge {
@@ -39,11 +40,15 @@ impl Bridge {
         let (press, pressed) = watch::channel(0);
         let halt = Arc::new(Halt { reason: Mutex::default(), press });
         let heard = Arc::clone(&halt);
-        runtime.spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                heard.press.send_modify(|count| *count += 1);
-            }
-        });
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].into_iter().filter(|kind| is_wanted(*kind)) {
+            let (heard, _inside) = (Arc::clone(&heard), runtime.enter());
+            let mut signals = signal(kind)?;
+            runtime.spawn(async move {
+                while signals.recv().await.is_some() {
+                    heard.press.send_modify(|count| *count += 1);
+                }
+            });
+        }
         Ok(Self { runtime, pressed, heard: AtomicU32::new(0), halt, shielded: AtomicBool::new(false) })
     }
 
@@ -121,6 +126,18 @@ impl Bridge {
     }
 }
 
+/// Whether a signal is to be heard: not a hang-up that whoever started this (`nohup`) has it ignore.
+fn is_wanted(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    kind != SignalKind::hangup() || !is_ignored(&status, kind.as_raw_value())
+}
+
+/// Whether a process of which the kernel tells this ignores the signal of this number.
+fn is_ignored(status: &str, number: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +156,11 @@ mod tests {
         let inner = || bridge.wait_apart::<_, Interrupted, Interrupted>(async { Ok(7) });
         let answer: Result<i32, Interrupted> = bridge.wait(async { inner() });
         assert_eq!((answer.unwrap(), inner().unwrap()), (7, 7));
+    }
+
+    #[test]
+    fn what_nohup_ignores_stays_ignored() {
+        assert!(is_ignored("Name:\tx\nSigIgn:\t0000000000000001\n", 1));
+        assert!(!is_ignored("Name:\tx\nSigIgn:\t0000000000001000\n", 1) && !is_ignored("", 1));
     }
 }

@@ -137,10 +137,14 @@ pub trait Stage {
 /// Why no further change may begin, or why waiting for one was cut short.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 pub enum Interrupted {
-    /// The user pressed Ctrl-C.
+    /// The user pressed Ctrl-C, or the process was told to end.
     #[error("interrupted")]
     #[diagnostic(code(interrupted), help("run the same command again to go on"))]
     ByUser,
+    /// A question (`done`, `holds`, a precondition, a line of `done_when`) called a verb that changes something.
+    #[error("a question changes nothing, and this would")]
+    #[diagnostic(code(task::question_changes), help("move it into the `run` of a step"))]
+    InQuestion,
     /// What happens can no longer be written down.
     #[error("the journal cannot be written: {0}")]
     #[diagnostic(

@@ -54,6 +54,8 @@ pub struct Host {
     changes: AtomicUsize,
     /// While a script only declares, verbs that reach the world are refused.
     declaring: AtomicBool,
+    /// While a yes-or-no question of a script is asked.
+    asking: AtomicBool,
 }
 
 /// The step under way.
@@ -94,6 +96,7 @@ impl Host {
             step: Mutex::default(),
             changes: AtomicUsize::new(0),
             declaring: AtomicBool::new(false),
+            asking: AtomicBool::new(false),
         })
     }
 
@@ -193,6 +196,11 @@ impl Host {
         self.declaring.store(declaring, Ordering::SeqCst);
     }
 
+    /// While it is set no change begins, be it in a dry run.
+    pub fn set_asking(&self, asking: bool) {
+        self.asking.store(asking, Ordering::SeqCst);
+    }
+
     pub fn declaring(&self) -> bool {
         self.declaring.load(Ordering::SeqCst)
     }
@@ -239,6 +247,9 @@ impl Stage for Host {
     fn may_begin(&self) -> Result<(), Interrupted> {
         if let Some(reason) = self.bridge.halted() {
             return Err(reason);
+        }
+        if self.asking.load(Ordering::SeqCst) {
+            return Err(Interrupted::InQuestion);
         }
         if let Some(reason) = self.journal.get().and_then(Journal::broken) {
             return Err(Interrupted::Unwritten(reason));

@@ -5,7 +5,7 @@
 //! | floor | modules | what it is |
 //! |---|---|---|
 //! | 0 | [`effect`] [`event`] [`secret`] [`duration`] [`causes`] | a change and its permit; what happened; what nobody may see |
-//! | 1 | [`bridge`] [`process`] [`files`] [`webdav`] [`settings`] [`plan`] [`journal`] [`saved`] [`rights`] [`yaml`] [`chart`] [`chart_values`] [`report`] | one door per effect; readers of the events |
+//! | 1 | [`bridge`] [`process`] [`files`] [`webdav`] [`settings`] [`plan`] [`journal`] [`saved`] [`rights`] [`sops`] [`http`] [`yaml`] [`chart`] [`chart_values`] [`report`] | one door per effect; readers of the events |
 //! | 2 | [`host`] [`cluster`] [`database`] | what a primitive may reach |
 //! | 3 | [`script`] | the border between Rust and Rhai |
 //! | 4 | [`primitives`] | helm, kube, sql, sops, backup … a folder each |

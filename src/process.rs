@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// A program to run, with what it gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,6 +178,9 @@ impl Process {
     }
 }
 
+/// So much of what a program prints is kept.
+const WHOLE: u64 = 64 * 1024 * 1024;
+
 struct Machine;
 
 impl Runner for Machine {
@@ -191,21 +195,34 @@ impl Runner for Machine {
 
 async fn run(command: &Command) -> Result<Output, ProcessError> {
     let cannot = |error: std::io::Error| ProcessError::CannotRun { command: command.to_string(), reason: error.to_string() };
-    let child = spawn(command).map_err(|error| match error.kind() {
+    let mut child = spawn(command).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => ProcessError::Missing { program: command.program.clone() },
         _ => cannot(error),
     })?;
     let group = Group(child.id());
-    let output = child.wait_with_output().await;
+    let (stdout, stderr) = tokio::try_join!(in_full(child.stdout.take()), in_full(child.stderr.take())).map_err(cannot)?;
+    let status = child.wait().await;
     group.has_ended();
-    let output = output.map_err(cannot)?;
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() {
-        return Ok(Output { status: 0, stdout: output.stdout, stderr });
+    let status = status.map_err(cannot)?;
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
+    if status.success() {
+        return Ok(Output { status: 0, stdout, stderr });
     }
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
     let stderr = if stderr.trim().is_empty() { stdout.clone() } else { stderr };
-    Err(ProcessError::Failed { command: command.to_string(), ending: ending(output.status), status: output.status.code(), stderr, stdout })
+    Err(ProcessError::Failed { command: command.to_string(), ending: ending(status), status: status.code(), stderr, stdout })
+}
+
+/// What a program prints, to its end; more than is kept ends it.
+async fn in_full(output: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if let Some(output) = output {
+        output.take(WHOLE + 1).read_to_end(&mut text).await?;
+    }
+    if text.len() as u64 > WHOLE {
+        return Err(std::io::Error::other("it printed more than 64 MiB: let it write to a file"));
+    }
+    Ok(text)
 }
 
 /// A program and the programs it started. Whoever stops waiting for it (Ctrl-C, a time-out) ends them all.

@@ -98,11 +98,13 @@ impl Settings {
         } else {
             serde_yaml::from_str(text).map_err(|error| invalid(error.to_string()))?
         };
-        let name = environment.map(str::to_owned).or(parsed.default_environment).unwrap_or_else(|| "default".into());
+        let named = environment.map(str::to_owned).or(parsed.default_environment);
+        let nameless = named.is_none();
+        let name = named.unwrap_or_else(|| "default".into());
         let known = parsed.environments.keys().cloned().collect::<Vec<_>>().join(", ");
         let chosen = match parsed.environments.get(&name) {
             Some(chosen) => chosen.clone(),
-            None if environment.is_none() && parsed.environments.is_empty() => Environment::default(),
+            None if nameless && parsed.environments.is_empty() => Environment::default(),
             None => return Err(SettingsError::UnknownEnvironment { file: file.into(), name, known }),
         };
         let mut values = Value::Mapping(parsed.settings);
@@ -110,7 +112,12 @@ impl Settings {
         for set in sets {
             let named = set.split_once('=').filter(|(key, _)| key.split('.').all(|part| !part.is_empty()));
             let (key, value) = named.ok_or_else(|| SettingsError::BadSet { text: set.clone() })?;
-            let value = serde_yaml::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
+            let value = match serde_yaml::from_str(value) {
+                Ok(value) => value,
+                // Whoever begins a map or a list means one; any other text that is no YAML is a text.
+                Err(_) if value.trim_start().starts_with(['{', '[']) => return Err(SettingsError::BadSet { text: set.clone() }),
+                Err(_) => Value::String(value.into()),
+            };
             overlay(&mut values, nested(key, value));
         }
         Ok(Self { environment_name: name, environment: chosen, file: file.into(), values })
@@ -154,6 +161,12 @@ impl Settings {
         }
         let wrong = |reason: String| SettingsError::Invalid { file: self.file.clone(), reason: format!("`{key}`: {reason}") };
         crate::duration::parse(&self.text(key)?).map(Some).map_err(wrong)
+    }
+
+    /// A whole number from 0 on, where there is one.
+    pub fn number(&self, key: &str) -> Result<Option<u64>, SettingsError> {
+        let wrong = || SettingsError::Invalid { file: self.file.clone(), reason: format!("`{key}` should be a whole number from 0 on") };
+        self.find(key).map(|value| value.as_u64().ok_or_else(wrong)).transpose()
     }
 
     pub fn list(&self, key: &str) -> Result<Vec<String>, SettingsError> {

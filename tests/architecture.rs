@@ -84,7 +84,7 @@ fn code<'t>(path: &Path, text: &'t str) -> &'t str {
     if path.file_name().is_some_and(|name| TESTS.iter().any(|tests| name == *tests)) {
         return "";
     }
-    text.split("#[cfg(test)]").next().unwrap_or_default()
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
 }
 
 #[test]
@@ -117,8 +117,9 @@ fn arrows_point_down() {
 /// Whether a line of code names a crate: in a `use`, or by a path that begins with it and goes on to one of its types or
 /// modules. (`kube` is a primitive's module as well, and a word in messages.)
 fn names(line: &str, krate: &str) -> bool {
-    let line = line.trim_start();
-    if line.starts_with("//") || line.contains('"') {
+    // What stands in a text is no name.
+    let line = line.trim_start().split('"').next().unwrap_or_default();
+    if line.starts_with("//") || line.contains("code(") {
         return false;
     }
     if line.starts_with(&format!("use {krate}::")) || line.starts_with(&format!("pub use {krate}::")) {
@@ -204,6 +205,20 @@ fn no_task_script_names_a_charts_internals() {
         for word in ["repmgr", "pgpool.", "customUsers", "postgresql-ha-", "app.kubernetes.io"] {
             let named = text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
             assert!(!named, "{} names `{word}`: that belongs into stdlib/", path.display());
+        }
+    }
+}
+
+/// `src/lib.rs` and `docs/architecture.md` say the same as these tests do.
+#[test]
+fn the_tables_of_the_floors_are_true() {
+    let read = |file: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect(file);
+    for (file, row) in [("src/lib.rs", "//! | "), ("docs/architecture.md", "| ")] {
+        let text = read(file);
+        for (module, floor) in FLOORS {
+            let begins = format!("{row}{floor} |");
+            let line = text.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("{file} has no floor {floor}"));
+            assert!(line.contains(&format!("`{module}`")), "{file}: `{module}` is not on floor {floor}");
         }
     }
 }

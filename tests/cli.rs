@@ -46,6 +46,80 @@ fn settings_that_cannot_be_read_are_not_taken_for_none() {
 }
 
 #[test]
+fn check_says_what_it_looked_at() {
+    let test = Test::new().file("scripts/t7.rhai", "fn steps(task) { task.step(\"one\", || ()); }\n");
+    test.run_with(&["check"]).success().says("1 script checked: nothing found");
+    test.run_with(&["check", "--env", "prodction"]).exits(2).says("settings::unknown_environment");
+    let test = test.file("railrun.yaml", "settings: [\n");
+    test.run_with(&["check"]).exits(2).says("settings::invalid").does_not_say("nothing found");
+    Test::new().run_with(&["check"]).success().says("no script was found").does_not_say("nothing found");
+}
+
+#[test]
+fn a_setting_of_the_wrong_kind_is_named() {
+    let step = "fn steps(task) { task.step(\"one\", || note(\"ran\")); }\n";
+    let test = Test::new().script(step);
+    let set = |value: &str| test.run_with(&["scripts/it.rhai", "--set", value]);
+    set("journal.keep_days=18446744073709551615").success().says("· ran");
+    set("journal.keep_runs=many").exits(2).says("`journal.keep_runs` should be a whole number").does_not_say("· ran");
+    set("a={b: [1").exits(2).says("settings::bad_set").does_not_say("· ran");
+    let nowhere = Test::new().file("railrun.yaml", "default_environment: nope\n").script(step);
+    nowhere.run().exits(2).says("settings::unknown_environment").says("nope");
+}
+
+#[test]
+fn a_plan_that_cannot_be_read_or_written_is_a_failure_and_no_refusal() {
+    let test = Test::new().script("fn steps(task) { task.step(\"one\", || ()); }\n");
+    test.run_with(&["plan", "scripts/it.rhai", "--out", "nowhere/p.json"]).exits(1).says("plan::unwritable").says("a folder that is there");
+    test.run_with(&["apply", "nope.json"]).exits(1).says("plan::unusable").says("`railrun plan TASK… --out FILE` writes one");
+}
+
+#[test]
+fn a_foreign_colour_does_not_reach_what_shall_have_none() {
+    let test = Test::new().script("fn steps(task) { task.step(\"one\", || note(\"\u{1b}[8mhidden\")); }\n");
+    test.run().success().says("· hidden").does_not_say("\u{1b}");
+}
+
+#[test]
+fn an_address_shows_no_secret() {
+    let posting = |address: &str| {
+        let step = format!("fn steps(task) {{ task.step(\"one\", #{{ done: || false, run: || http::post(\"{address}\") }}); }}\n");
+        Test::new().script(&step).dry_run()
+    };
+    let ran = posting("http://bob:hunter2pass@127.0.0.1:1/x").run().exits(1);
+    ran.says("holds a login").says("http://127.0.0.1:1/x").does_not_say("bob").does_not_say("hunter2pass");
+    posting("http://127.0.0.1:1/x?access_token=hunter2token&a=b")
+        .run()
+        .success()
+        .says("access_token=[secret]")
+        .does_not_say("hunter2token");
+}
+
+#[test]
+fn a_question_changes_nothing_however_it_is_written() {
+    let act = "fn act() { command::run([\"touch\", \"made\"]); true }\n";
+    for question in [
+        "fn done_when(task) { let f = Fn(\"act\"); task.check(\"x\", f); }",
+        "fn preconditions(task) { let f = Fn(\"act\"); task.require(\"x\", f); }",
+    ] {
+        let test = Test::new().script(&format!("{act}{question}\nfn steps(task) {{ task.step(\"one\", || ()); }}\n"));
+        test.run().exits(1).says("a question changes nothing");
+        assert!(!test.path("made").exists(), "{question}");
+    }
+}
+
+#[test]
+fn a_program_that_prints_without_end_is_ended() {
+    let test = Test::new().script("fn steps(task) { task.step(\"one\", || command::run([\"yes\"], #{ read_only: true })); }\n");
+    test.run().exits(1).says("`yes`").says("it printed more than 64 MiB");
+}
+
+#[test]
+fn docs_know_the_methods_of_task() {
+    Test::new().run_with(&["docs", "task.step"]).success().prints("task.step(name, step)").prints("`holds`");
+}
+
+#[test]
 fn what_an_editor_leaves_beside_a_script_is_no_script() {
     let test = Test::new().file("scripts/t7.rhai", "fn steps(task) {}").file("scripts/.#t7.rhai", "").file("scripts/dir.rhai/x", "");
     test.run_with(&["list"]).success().prints("t7.rhai");
@@ -74,11 +148,13 @@ fn a_record_that_cannot_be_written_is_said_before_anything_runs() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
     let railrun = env!("CARGO_BIN_EXE_railrun");
-    for command in ["completions bash", "docs --markdown", "list"] {
+    let test = Test::new().script("fn steps(task) { task.step(\"one\", || ()); }\n");
+    let folder = test.path("").display().to_string();
+    for command in ["completions bash", "docs --markdown", "list", "scripts/it.rhai --output json"] {
         let shell = |text: String| Command::new("bash").args(["-c", &text]).output().expect("bash");
-        let ended = shell(format!("set -o pipefail; {railrun} {command} | true"));
+        let ended = shell(format!("cd {folder}; set -o pipefail; {railrun} {command} | true"));
         assert!(ended.status.success() && ended.stderr.is_empty(), "{command}: {ended:?}");
-        let ended = shell(format!("{railrun} {command} >/dev/full"));
+        let ended = shell(format!("cd {folder}; {railrun} {command} >/dev/full"));
         assert_eq!(ended.status.code(), Some(1), "{command}: {ended:?}");
     }
 }

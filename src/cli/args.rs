@@ -4,7 +4,7 @@ use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Carries out the tasks of a platform workplan: helm, kube, SQL, secrets and backups as one.
+/// Carries out the tasks of a platform workplan: plans helm, kube, SQL, secrets and backups as one, applies and proves it.
 #[derive(Debug, Parser)]
 #[command(name = "railrun", version, subcommand_precedence_over_arg = true, max_term_width = 100)]
 pub struct Args {

@@ -23,20 +23,36 @@ pub fn check(global: &Global, paths: &[PathBuf]) -> Exit {
     if !passes {
         return Exit::Usage;
     }
-    for finding in values(global) {
-        say(global, &finding);
+    let warnings = match values(global) {
+        Ok(warnings) => warnings,
+        Err(fault) => return fail(global, &sources, &fault),
+    };
+    for finding in &warnings {
+        say(global, finding);
     }
     if global.output == Output::Text && !global.quiet {
-        let _ = writeln!(std::io::stderr(), "{} scripts checked: nothing found", found.scripts.len());
+        let _ = writeln!(std::io::stderr(), "{}", checked(found.scripts.len(), warnings.len()));
     }
     Exit::Done
 }
 
-/// What values files hold that no chart reads. Without settings there are none to look at.
-fn values(global: &Global) -> Vec<Finding> {
+fn checked(scripts: usize, warnings: usize) -> String {
+    match (scripts, warnings) {
+        (0, _) => "no script was found: they are looked for in `scripts/`, or name one".into(),
+        (scripts, 0) => format!("{} checked: nothing found", counted(scripts, "script")),
+        (scripts, warnings) => format!("{} checked: no mistake, {}", counted(scripts, "script"), counted(warnings, "warning")),
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What values files hold that no chart reads.
+fn values(global: &Global) -> Result<Vec<Finding>, Fault> {
     let root = setup::root();
-    let settings = setup::settings(global, &root);
-    settings.map(|settings| engine::check_values(&settings, &Files::new(root, Mode::DryRun))).unwrap_or_default()
+    let settings = setup::settings(global, &root)?;
+    Ok(engine::check_values(&settings, &Files::new(root, Mode::DryRun)))
 }
 
 /// Whether scripts may run. Everything found is shown, warnings too.

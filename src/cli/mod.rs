@@ -20,10 +20,22 @@ mod undo;
 
 pub use exit::Exit;
 
+use crate::report;
 use args::{Args, Command, EnvCommand};
+use std::io::Write;
 
 /// Runs the process's command line.
 pub fn main() -> Exit {
+    match command() {
+        Exit::Done if report::json_was_lost() => {
+            let _ = writeln!(std::io::stderr(), "the run ended well, but stdout took not all of its events: is its disk full?");
+            Exit::Failed
+        }
+        exit => exit,
+    }
+}
+
+fn command() -> Exit {
     crate::process::no_core_dumps();
     let args = match Args::read(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(args) => args,

@@ -116,13 +116,12 @@ pub fn store(settings: &Settings, root: &Path) -> Store {
 }
 
 fn journal(settings: &Settings, root: &Path, redactor: &Redactor) -> Result<Journal, Fault> {
-    let number = |key: &str| settings.find(key).and_then(serde_yaml::Value::as_u64);
     let mut keep = Keep::default();
-    if let Some(runs) = number("journal.keep_runs").and_then(|runs| usize::try_from(runs).ok()) {
-        keep.runs = runs;
+    if let Some(runs) = settings.number("journal.keep_runs")? {
+        keep.runs = usize::try_from(runs).unwrap_or(usize::MAX);
     }
-    if let Some(days) = number("journal.keep_days") {
-        keep.age = Duration::from_secs(days * 24 * 3600);
+    if let Some(days) = settings.number("journal.keep_days")? {
+        keep.age = Duration::from_secs(days.saturating_mul(24 * 3600));
     }
     let store = store(settings, root);
     let key = store.key()?;

@@ -47,35 +47,7 @@ impl Cluster {
 
     /// A command in a pod that only reads.
     pub async fn exec_read(&self, pod: &PodName, command: &[String], stdin: &[u8]) -> Result<Executed, ClusterError> {
-        self.run(pod, command, io::Cursor::new(stdin.to_vec()), !stdin.is_empty()).await
-    }
-
-    /// A command in a pod that eats a stream of any length. One that may end before its input does should drain it
-    /// (`… ; s=$?; cat >/dev/null; exit $s`): with input left over, the API server sometimes never says how it ended.
-    pub async fn exec_from(
-        &self,
-        _: &Permit,
-        pod: &PodName,
-        command: &[String],
-        input: impl AsyncRead + Send + 'static,
-    ) -> Result<Executed, ClusterError> {
-        self.run(pod, command, input, true).await
-    }
-
-    /// A command in a pod that only reads, and whose output may be longer than memory. Read it to its end, then ask
-    /// [`ExecStream::finish`] how the command ended.
-    pub async fn exec_stream(&self, pod: &PodName, command: &[String], stdin: &[u8]) -> Result<ExecStream, ClusterError> {
-        self.start(pod, command, io::Cursor::new(stdin.to_vec()), !stdin.is_empty()).await
-    }
-
-    async fn run(
-        &self,
-        pod: &PodName,
-        command: &[String],
-        input: impl AsyncRead + Send + 'static,
-        has_input: bool,
-    ) -> Result<Executed, ClusterError> {
-        let mut stream = self.start(pod, command, input, has_input).await?;
+        let mut stream = self.exec_stream(pod, command, stdin).await?;
         let mut stdout = Vec::new();
         let read = (&mut stream).take(WHOLE + 1).read_to_end(&mut stdout).await;
         let broken = |reason: String| ClusterError::CannotExec { pod: pod.to_string(), reason, help: None };
@@ -83,6 +55,12 @@ impl Cluster {
             return Err(broken("it printed more than 64 MiB".into()));
         }
         Ok(Executed { stdout, ..stream.finish().await? })
+    }
+
+    /// A command in a pod that only reads, and whose output may be longer than memory. Read it to its end, then ask
+    /// [`ExecStream::finish`] how the command ended.
+    pub async fn exec_stream(&self, pod: &PodName, command: &[String], stdin: &[u8]) -> Result<ExecStream, ClusterError> {
+        self.start(pod, command, io::Cursor::new(stdin.to_vec()), !stdin.is_empty()).await
     }
 
     async fn start(

@@ -19,7 +19,7 @@ mod tree;
 mod walk;
 mod world;
 
-pub use declare::METHODS;
+pub use declare::{METHODS, Method};
 
 use crate::engine::vocabulary::Vocabulary;
 use crate::engine::{Finding, Script, Source, Sources};

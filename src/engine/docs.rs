@@ -1,9 +1,9 @@
 //! What the verbs say about themselves, as text for a terminal and as `docs/reference.md`. It is read from the
 //! engine's own metadata, so it cannot be out of date; the words are the verbs' doc comments.
 
-use crate::engine::METHODS;
 use crate::engine::examples;
 use crate::engine::vocabulary::{Param, Signature, Vocabulary, path};
+use crate::engine::{METHODS, Method};
 use crate::script::value::nearest;
 use crate::script::{Fault, Kind, Verb};
 use miette::Diagnostic;
@@ -26,6 +26,9 @@ pub fn text(name: Option<&str>) -> Result<String, Fault> {
     let Some(name) = name else { return Ok(book.overview(None)) };
     if name == "task" {
         return Ok(task());
+    }
+    if let Some(method) = name.strip_prefix("task.").and_then(|name| METHODS.iter().find(|method| method.name == name)) {
+        return Ok(about(method));
     }
     if let Some(page) = book.page(name) {
         return Ok(page);
@@ -174,11 +177,11 @@ fn indented(doc: &str) -> String {
 }
 
 fn task() -> String {
-    let mut text = String::new();
-    for method in &METHODS {
-        let _ = writeln!(text, "task.{}({})\n    {}\n", method.name, method.params.join(", "), method.about);
-    }
-    text
+    METHODS.iter().map(about).collect::<Vec<_>>().join("\n")
+}
+
+fn about(method: &Method) -> String {
+    format!("task.{}({})\n    {}\n", method.name, method.params.join(", "), method.about)
 }
 
 fn task_table() -> String {

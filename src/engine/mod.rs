@@ -20,7 +20,7 @@ mod values;
 pub mod vocabulary;
 mod wording;
 
-pub use check::{METHODS, check};
+pub use check::{METHODS, Method, check};
 pub use finding::Finding;
 pub use header::TaskHeader;
 pub use load::{LoadError, Script, all, load};

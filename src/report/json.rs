@@ -3,11 +3,20 @@
 use crate::event::{Event, Listener};
 use crate::secret::Redactor;
 use serde_json::json;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// The version of the stream's form.
 const VERSION: u32 = 1;
+
+/// Whether a line could not be written: stdout is one for the whole process.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether a line of the stream was lost, for another reason than a reader that went away.
+pub fn lost() -> bool {
+    LOST.load(Ordering::SeqCst)
+}
 
 pub struct Json {
     redactor: Redactor,
@@ -25,7 +34,10 @@ impl Listener for Json {
         let Ok(mut line) = serde_json::to_value(event) else { return };
         line["v"] = json!(VERSION);
         line["at_ms"] = json!(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX));
-        // A reader that went away (`| head`) must not stop a run.
-        let _ = writeln!(std::io::stdout(), "{}", self.redactor.record(line));
+        // A reader that went away (`| head`) must not stop a run, nor may a full disk: it is said at the end.
+        let written = writeln!(std::io::stdout(), "{}", self.redactor.record(line));
+        if written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
+            LOST.store(true, Ordering::SeqCst);
+        }
     }
 }

@@ -7,7 +7,7 @@ mod line;
 mod live;
 mod talk;
 
-pub use json::Json;
+pub use json::{Json, lost as json_was_lost};
 pub use junit::Junit;
 pub use line::{Mark, Paint, harmless, pad, shorten};
 

@@ -45,7 +45,13 @@ impl Talk {
 
     /// Before a text is broken into lines or cut to a width: a part of a secret would not be known as one any more.
     fn clean(&self, text: &str) -> String {
-        harmless(&self.redactor.redact(text))
+        let text = harmless(&self.redactor.redact(text));
+        match text.contains('\u{1b}') {
+            // A colour that was not ended would colour, or hide, all that follows.
+            true if self.paint.colour => text + "\u{1b}[0m",
+            true => console::strip_ansi_codes(&text).into_owned(),
+            false => text,
+        }
     }
 
     fn say(&self, state: &State, text: &str) {

@@ -22,9 +22,12 @@ pub const VERSION: u32 = 1;
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 pub enum PlanError {
-    #[error("cannot {verb} the plan `{path}`: {reason}")]
+    #[error("cannot read the plan `{path}`: {reason}")]
     #[diagnostic(code(plan::unusable), help("`railrun plan TASK… --out FILE` writes one"))]
-    Unusable { verb: &'static str, path: String, reason: String },
+    Unusable { path: String, reason: String },
+    #[error("cannot write the plan `{path}`: {reason}")]
+    #[diagnostic(code(plan::unwritable), help("name a file in a folder that is there and may be written to"))]
+    Unwritable { path: String, reason: String },
     #[error("the plan was made for {what} {planned}, and this is {found}")]
     #[diagnostic(code(plan::elsewhere), help("{help}"))]
     Elsewhere { what: &'static str, planned: String, found: String, help: &'static str },
@@ -110,7 +113,7 @@ impl Shown {
 
 impl SavedPlan {
     pub fn read(path: &Path) -> Result<Self, PlanError> {
-        let unusable = |reason: String| PlanError::Unusable { verb: "read", path: path.display().to_string(), reason };
+        let unusable = |reason: String| PlanError::Unusable { path: path.display().to_string(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
         let plan: Self = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
         if plan.version == VERSION {
@@ -132,11 +135,7 @@ impl SavedPlan {
             file.write_all(text.as_bytes())?;
             file.sync_all()
         };
-        write().map_err(|error: std::io::Error| PlanError::Unusable {
-            verb: "write",
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        })
+        write().map_err(|error: std::io::Error| PlanError::Unwritable { path: path.display().to_string(), reason: error.to_string() })
     }
 
     /// Whether it may be applied here at all.

@@ -64,7 +64,8 @@ impl Fault {
     pub fn is_refusal(&self) -> bool {
         const REFUSALS: [&str; 4] = ["kube::wrong_cluster", "environment::", "lock::", "plan::"];
         let code = self.code();
-        REFUSALS.iter().any(|refusal| code.starts_with(refusal)) || ["journal::changed", "journal::held"].contains(&code.as_str())
+        let refused = REFUSALS.iter().any(|refusal| code.starts_with(refusal)) && code != "plan::unusable" && code != "plan::unwritable";
+        refused || ["journal::changed", "journal::held"].contains(&code.as_str())
     }
 
     /// Into a Rhai error that scripts can catch; an unknown stays what it is, and cannot be caught.

@@ -16,14 +16,17 @@ pub fn in_words(error: &EvalAltResult) -> String {
 
 /// Asks one closure. `Err` only when nothing further can be asked: the user pressed Ctrl-C, or there is no cluster to ask.
 pub fn ask(host: &SharedHost, engine: &Engine, closure: &Closure, argument: Option<Dynamic>) -> Result<Verdict, Fault> {
+    host.set_asking(true);
     let verdict = match closure.call(engine, argument) {
-        Ok(answer) => judge(host, &answer),
-        Err(error) => from_error(host, &error)?,
+        Ok(answer) => Ok(judge(host, &answer)),
+        Err(error) => from_error(host, &error),
     };
-    Ok(match verdict {
+    let verdict = verdict.map(|verdict| match verdict {
         Verdict::False(said) if said.is_empty() => Verdict::False(written(host, engine, closure)),
         other => other,
-    })
+    });
+    host.set_asking(false);
+    verdict
 }
 
 /// The line on which a closure was written, with its place, and what it compares: what a false check is shown with.

@@ -121,7 +121,10 @@ fn ctrl_c_during_the_copy() {
     let (code, printed) =
         killed::run(&Repository::own(), T02, COPYING, &Cut::Signal("-INT", Duration::from_secs(2))).expect("the copy begins");
     assert_eq!(code, Some(130), "{printed}");
-    assert!(printed.contains("stop Gitea writing"), "{printed}");
+    for undone in ["stop Gitea writing", "Gitea's values name it"] {
+        let event = format!("{{\"event\":\"undo-ended\",\"step\":\"{undone}\",\"error\":null");
+        assert!(printed.contains(&event), "`{undone}` was not undone:\n{printed}");
+    }
     nothing_is_broken("Ctrl-C during the copy");
 }
 
@@ -133,6 +136,11 @@ fn the_target_dies_during_the_copy() {
     };
     let (code, printed) = killed::run(&Repository::own(), T02, COPYING, &Cut::Do(&kill, Duration::from_secs(2))).expect("the copy begins");
     assert_eq!(code, Some(1), "{printed}");
+    // What it finds of a server that is gone depends on the moment, but it is a cause and a next step.
+    let failure = printed.lines().find(|line| line.contains("\"event\":\"failure\"")).expect("a failure");
+    let failure: serde_json::Value = serde_json::from_str(failure).expect("JSON");
+    assert!(failure["code"].as_str().is_some_and(|code| code.starts_with("sql::") || code.starts_with("kube::")), "{failure}");
+    assert!(failure["help"].as_str().is_some_and(|help| !help.is_empty()), "{failure}");
     nothing_is_broken("the target dies during the copy");
     kubectl("-n platform wait pod -l app.kubernetes.io/instance=postgresql-ha --for=condition=Ready --timeout=240s");
 }

@@ -33,6 +33,18 @@ impl Mark {
         found
     }
 
+    /// That none of the three logs is deaf: after work that writes to all.
+    pub fn has_writes_of_every_kind(&self) {
+        let writes = self.writes();
+        for (log, sign) in [
+            ("the API server's", "patch /apis/apps/v1/namespaces/gitea/deployments/gitea"),
+            ("the WebDAV server's", "PUT "),
+            ("PostgreSQL's", "app=railrun"),
+        ] {
+            assert!(writes.iter().any(|write| write.contains(sign)), "{log} log has no write of railrun: {writes:#?}");
+        }
+    }
+
     fn statements(&self) -> Vec<String> {
         let pods = kubectl(
             "get pods -A -l app.kubernetes.io/component=postgresql -o jsonpath='{range .items[*]}{.metadata.namespace} {.metadata.name}{\"\\n\"}{end}'",

@@ -80,6 +80,32 @@ fn steps(task) {
 }
 
 #[test]
+fn a_terminal_that_hangs_up_and_a_polite_kill_undo_as_ctrl_c_does() {
+    let script = r#"
+fn steps(task) {
+    task.step("one", #{ run: || { command::run(["sh", "-c", "echo one >> log"], #{ read_only: true }); sleep("60s"); }, undo: || { command::run(["sh", "-c", "echo back-one >> log"], #{ read_only: true }); } });
+}
+"#;
+    for signal in ["-HUP", "-TERM", "-INT"] {
+        let test = Test::new().script(script);
+        assert_eq!(cut(&test, "log", signal), Some(130), "{signal}");
+        assert_eq!(log(&test), "one back-one", "{signal}");
+    }
+}
+
+/// Starts it, and sends a signal once this file is there; how it ended.
+fn cut(test: &Test, file: &str, signal: &str) -> Option<i32> {
+    let (mut child, began) = (test.start(), std::time::Instant::now());
+    while !test.path(file).exists() {
+        assert!(began.elapsed().as_secs() < 30, "there is never a `{file}`");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    child.wait().expect("it ends").code()
+}
+
+#[test]
 fn ctrl_c_ends_the_way_back_and_undo_takes_the_rest() {
     let script = r#"
 fn log(word) { command::run(["sh", "-c", `echo ${word} >> log`], #{ read_only: true }); } // so that it needs no `done`
@@ -89,14 +115,7 @@ fn steps(task) {
 }
 "#;
     let test = Test::new().script(script);
-    let (mut child, began) = (test.start(), std::time::Instant::now());
-    while !test.path("undoing").exists() {
-        assert!(began.elapsed().as_secs() < 30, "the way back never began");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
-    assert!(sent.success());
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(cut(&test, "undoing", "-INT"), Some(130));
     assert_eq!(log(&test), "one");
     std::fs::write(test.path("go"), "").expect("a file");
     test.run_with(&["undo", &name(&test)]).success().says("undone: two, one");

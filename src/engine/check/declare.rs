@@ -112,6 +112,7 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
                 continue;
             }
             in_hook(unit, call, method, found);
+            too_late(world, unit, call, found);
             once(unit, call, method, &mut named, found);
             closure_of(unit, index, call, method, found);
         }
@@ -124,6 +125,22 @@ fn in_hook(unit: &Unit<'_>, call: &Call<'_>, method: &Method, found: &mut Findin
     if !method.hooks.is_empty() && !method.hooks.contains(&hook) {
         let message = format!("`task.{}` means nothing in `{hook}`", method.name);
         found.error(unit, "check::wrong_hook", message, call.position).help(format!("it belongs into `{}`", method.hooks.join("`, `")));
+    }
+}
+
+/// A closure that is called when its time has come declares nothing any more.
+fn too_late(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, found: &mut Findings) {
+    let mut around = call.site.closure;
+    while let Some(closure) = around.map(|index| &unit.facts.closures[index]) {
+        let keeper = closure.handed_to.map(|handed| &unit.facts.calls[handed.call]);
+        let keeper = keeper.filter(|keeper| is_task(world, unit, keeper.receiver));
+        if let Some(keeper) = keeper.filter(|keeper| METHODS.iter().any(|method| method.kept && method.name == keeper.name())) {
+            let message =
+                format!("`task.{}` stands in the closure of `task.{}`, which is called when all is declared", call.name(), keeper.name());
+            found.error(unit, "check::wrong_hook", message, call.position).help("declare it beside that one, in the hook itself");
+            return;
+        }
+        around = closure.site.closure;
     }
 }
 
@@ -152,7 +169,10 @@ fn closure_of(unit: &Unit<'_>, index: usize, call: &Call<'_>, method: &Method, f
         Expr::Map(entries, position) if method.name == "step" => step(unit, index, &entries.0, *position, found),
         _ => match closure_at(unit, index, argument, None) {
             Some(closure) => arity(unit, closure, arities, &format!("task.{}", method.name), found),
-            None => not_a_closure(unit, expr, &format!("task.{}", method.name), found),
+            None if method.name == "step" => not_written_here(unit, expr, "task.step", found),
+            None => {
+                not_a_closure(unit, expr, &format!("task.{}", method.name), found);
+            }
         },
     }
 }
@@ -167,7 +187,7 @@ fn step(unit: &Unit<'_>, index: usize, entries: &[(Ident, Expr)], position: Posi
         };
         match closure_at(unit, index, 1, Some(name)) {
             Some(closure) => arity(unit, closure, arities, name, found),
-            None => not_a_closure(unit, value, name, found),
+            None => not_written_here(unit, value, name, found),
         }
     }
     if !entries.iter().any(|(key, _)| key.name == "run") {
@@ -193,17 +213,30 @@ fn arity(unit: &Unit<'_>, closure: usize, arities: &[usize], what: &str, found: 
 }
 
 /// A value that is plainly no closure: often the call itself instead of a closure with it.
-fn not_a_closure(unit: &Unit<'_>, expr: &Expr, what: &str, found: &mut Findings) {
+fn not_a_closure(unit: &Unit<'_>, expr: &Expr, what: &str, found: &mut Findings) -> bool {
     let is_plainly =
         matches!(expr, Expr::FnCall(..) | Expr::Map(..) | Expr::Array(..) | Expr::And(..) | Expr::Or(..)) || expr.is_constant();
     let is_pointer =
         matches!(expr, Expr::FnCall(call, _) if ["Fn", "curry"].contains(&call.name.as_str())) || matches!(expr, Expr::DynamicConstant(..));
-    if is_plainly && !is_pointer {
+    let is_none = is_plainly && !is_pointer;
+    if is_none {
         let message = format!("`{what}` needs a closure here");
         found
             .error(unit, "check::wrong_type", message, expr.start_position())
             .help("write `|| …`: it is called when its time has come, not now");
     }
+    is_none
+}
+
+/// What a step does must stand where `check` can look into it: whether it acts, and what it calls.
+fn not_written_here(unit: &Unit<'_>, expr: &Expr, what: &str, found: &mut Findings) {
+    if not_a_closure(unit, expr, what, found) {
+        return;
+    }
+    let message = format!("what `{what}` is given is not written here");
+    found
+        .error(unit, "check::step", message, expr.start_position())
+        .help("write the closure, or the map with `run`, where the step is declared: it may call a function");
 }
 
 /// A closure sees a loop's variable as it is when it is called: at its last value.

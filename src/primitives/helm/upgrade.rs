@@ -45,8 +45,10 @@ impl Helm<'_> {
         if let Some(unfinished) = &planned.unfinished {
             self.recover(permit, release, unfinished).await?;
         }
-        // Helm asks to make the namespace whether it is there or not, which takes a right on the whole cluster.
-        let create_namespace = options.create_namespace && self.lacks_namespace(release).await?;
+        // Helm asks to make the namespace whether it is there or not, which takes a right on the whole cluster. Where a
+        // release is, its namespace is.
+        let is_new = planned.current.is_none() && planned.unfinished.is_none();
+        let create_namespace = options.create_namespace && is_new && self.lacks_namespace(release).await?;
         let args = command::upgrade(release, &UpgradeOptions { create_namespace, ..options.clone() }, planned.server_side);
         if let Err(error) = self.write(permit, args, Some(&planned.values), options.timeout()).await {
             return Err(self.failed("upgrade", release, &planned.hooks, error).await);

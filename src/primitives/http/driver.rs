@@ -6,7 +6,7 @@ use crate::duration::Span;
 use crate::host::Host;
 use crate::http::{self, Answer, HttpError, Request, Route};
 use crate::script::Fault;
-use crate::secret::{Secret, Text};
+use crate::secret::{Secret, Text, looks_secret};
 use crate::settings::Reach;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub enum AskError {
     #[error("a password was given for `{url}`, and no user")]
     #[diagnostic(code(http::no_user), help("add `user`, or send a token with `headers`"))]
     NoUser { url: String },
+    #[error("the address `{url}` holds a login")]
+    #[diagnostic(code(http::login_in_address), help("an address is shown and written down: give `user` and `password` beside it"))]
+    LoginInAddress { url: String },
     #[error("`{url}` was given both a `body` and a `json`")]
     #[diagnostic(code(http::two_bodies), help("`json` is a value sent as JSON, `body` a text sent as it is"))]
     TwoBodies { url: String },
@@ -62,6 +65,19 @@ pub struct Service {
     pub name: String,
     pub port: u16,
     tls: bool,
+}
+
+/// Refuses an address that holds a login, and masks what a query like `?access_token=…` says: addresses are shown and kept.
+pub fn presentable(host: &Host, url: &str) -> Result<(), AskError> {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else { return Ok(()) };
+    for (_, value) in parsed.query_pairs().filter(|(name, _)| looks_secret(name)) {
+        host.redactor.learn(&value);
+    }
+    if parsed.username().is_empty() && parsed.password().is_none() {
+        return Ok(());
+    }
+    let _ = parsed.set_password(None).and_then(|()| parsed.set_username(""));
+    Err(AskError::LoginInAddress { url: parsed.to_string() })
 }
 
 const TIMEOUT: Duration = Duration::from_secs(10);

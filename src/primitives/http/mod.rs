@@ -105,6 +105,7 @@ fn look(ctx: &NativeCallContext, url: &str, options: Map) -> RhaiResultOf<Dynami
     let about = about(url);
     let about: Vec<&str> = about.iter().map(String::as_str).collect();
     read(ctx, &about, |host| {
+        driver::presentable(host, url)?;
         let GetOptions { user, password, headers, timeout, expect } = value::options(options)?;
         let how = How { user, password, headers, timeout, expect };
         driver::ask(host, &driver::request(host, "GET", url, &how, None)?, how.expect.as_ref())
@@ -113,6 +114,7 @@ fn look(ctx: &NativeCallContext, url: &str, options: Map) -> RhaiResultOf<Dynami
 
 fn act(ctx: &NativeCallContext, method: &'static str, url: &str, options: Map) -> RhaiResultOf<Dynamic> {
     bind(ctx, |host| {
+        driver::presentable(host, url)?;
         let SendOptions { user, password, headers, timeout, expect, body, json } = value::options(options)?;
         let how = How { user, password, headers, timeout, expect };
         let what = about(url).into_iter().fold(Change::new("http", format!("{method} {url}")), Change::touching);

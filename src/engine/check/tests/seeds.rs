@@ -105,6 +105,20 @@ pub const IN_STEPS: &[(&str, &str, &str, &str, &str)] = &[
         "it is called with no arguments or 1 argument",
     ),
     (
+        "let step = #{ run: || 1 };\ntask.step(\"x\", step);",
+        "check::step",
+        "3:16",
+        "what `task.step` is given is not written here",
+        "write the closure, or the map with `run`, where the step is declared: it may call a function",
+    ),
+    (
+        "task.step(\"x\", #{ run: || { task.step(\"y\", || 1); } });",
+        "check::wrong_hook",
+        "2:34",
+        "`task.step` stands in the closure of `task.step`, which is called when all is declared",
+        "declare it beside that one, in the hook itself",
+    ),
+    (
         "task.step(\"a\", note(\"x\"));",
         "check::wrong_type",
         "2:16",
@@ -346,7 +360,7 @@ pub const IN_SCRIPTS: &[(&str, &str, &str, &str)] = &[
     (
         "import \"common\" as common;\nfn steps(task) { task.step(\"a\", || common::act(1)); }",
         "check::no_done",
-        "2:36",
+        "2:34",
         "`act` (through `sql::execute`) always acts, and the step has no `done`",
     ),
     (
