@@ -58,7 +58,7 @@ impl Bridge {
     }
 
     /// Waits for `work`, unless Ctrl-C comes first and no shield is up.
-    #[expect(clippy::disallowed_methods, reason = "the only block_on of the crate")]
+    #[expect(clippy::disallowed_methods, reason = "here whatever waits for asynchronous work does so")]
     pub fn wait<T, E, F>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, F>
     where
         F: From<E> + From<Interrupted>,
@@ -73,7 +73,7 @@ impl Bridge {
     }
 
     /// Waits for `work` whatever was pressed: for giving back what is held.
-    #[expect(clippy::disallowed_methods, reason = "the only other block_on of the crate")]
+    #[expect(clippy::disallowed_methods, reason = "the same, where no interrupt ends it")]
     pub fn finish<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }

@@ -360,7 +360,7 @@ pub const IN_SCRIPTS: &[(&str, &str, &str, &str)] = &[
     (
         "import \"common\" as common;\nfn steps(task) { task.step(\"a\", || common::act(1)); }",
         "check::no_done",
-        "2:34",
+        "2:36",
         "`act` (through `sql::execute`) always acts, and the step has no `done`",
     ),
     (
