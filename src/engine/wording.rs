@@ -86,15 +86,18 @@ pub fn of_runtime(error: &EvalAltResult, words: Option<&Vocabulary>) -> Said {
         E::ErrorPropertyNotFound(name, _) => Said::new("script::unknown_property", format!("the map has no key `{name}`"))
             .help(format!("`\"{name}\" in map` asks whether it is there")),
         E::ErrorDotExpr(text, _) => of_dot(text),
-        E::ErrorIndexNotFound(index, _) => Said::new("script::bounds", format!("there is nothing at `{index}`")),
+        E::ErrorIndexNotFound(index, _) => Said::new("script::bounds", format!("there is nothing at `{index}`"))
+            .help("`in` asks whether it is there, `len()` how many there are"),
         E::ErrorFunctionNotFound(signature, _) => of_call(signature, words),
         E::ErrorModuleNotFound(name, _) => Said::new("script::unknown_namespace", format!("there is no namespace `{name}`"))
             .maybe(words.and_then(|words| nearest(name, words.namespaces())).map(|near| format!("did you mean `{near}`?"))),
         E::ErrorUnboundThis(_) => Said::new("script::failed", "`this` stands for nothing here"),
         E::ErrorMismatchDataType(expected, actual, _) | E::ErrorMismatchOutputType(expected, actual, _) => of_mismatch(expected, actual),
         E::ErrorIndexingType(kind, _) => Said::new("script::wrong_type", format!("{} cannot be indexed", kind_named(kind))),
-        E::ErrorArrayBounds(size, index, _) => Said::new("script::bounds", format!("there is no element {index}: the array has {size}")),
-        E::ErrorStringBounds(size, index, _) => Said::new("script::bounds", format!("there is no character {index}: the text has {size}")),
+        E::ErrorArrayBounds(size, index, _) => Said::new("script::bounds", format!("there is no element {index}: the array has {size}"))
+            .help("the first is 0, and -1 the last; `len()` says how many there are"),
+        E::ErrorStringBounds(size, index, _) => Said::new("script::bounds", format!("there is no character {index}: the text has {size}"))
+            .help("the first is 0; `len()` says how many there are"),
         E::ErrorFor(_) => Said::new("script::wrong_type", "`for` cannot go through this value")
             .help("it goes through arrays, ranges and the `keys()` of a map"),
         E::ErrorDataRace(name, _) => Said::new("script::failed", format!("{name} is used while it is being changed").trim().to_owned()),
@@ -106,8 +109,10 @@ pub fn of_runtime(error: &EvalAltResult, words: Option<&Vocabulary>) -> Said {
         }
         E::ErrorTooManyOperations(_) => Said::new("script::runaway", "the script does not come to an end")
             .help("waiting is `kube::wait`, `retry` or `sleep`; a loop of its own never ends"),
-        E::ErrorStackOverflow(_) => Said::new("script::too_deep", "functions call each other too deeply"),
-        E::ErrorDataTooLarge(kind, _) => Said::new("script::too_large", format!("{} grew too large", lower(kind))),
+        E::ErrorStackOverflow(_) => Said::new("script::too_deep", "functions call each other too deeply")
+            .help("one of those named here calls itself, and nothing ends it: give it a case in which it does not"),
+        E::ErrorDataTooLarge(kind, _) => Said::new("script::too_large", format!("{} grew too large", lower(kind)))
+            .help("ask for less of it at a time, or let a program write it to a file"),
         E::ErrorTerminated(token, _) => match token.clone().try_cast::<Pending>() {
             Some(pending) => Said::new("pending", format!("this is known only after {}", pending.after)),
             None => Said::new("script::stopped", "the script was stopped"),
@@ -145,10 +150,15 @@ fn of_dot(text: &str) -> Said {
     let mut quoted = text.split('\'').skip(1).step_by(2);
     match (quoted.next(), quoted.next()) {
         (Some(name), Some(kind)) if text.contains("property") => {
-            Said::new("script::unknown_property", format!("{} has no property `{name}`", kind_named(kind)))
+            Said::new("script::unknown_property", format!("{} has no property `{name}`", kind_named(kind))).maybe(of_nothing(kind))
         }
         _ => Said::new("script::failed", lower(text)),
     }
+}
+
+/// What to do about a property that was asked of nothing: most often of something that is not in the cluster.
+fn of_nothing(kind: &str) -> Option<String> {
+    ["()", "nothing"].contains(&kind).then(|| "what it is asked of is not there: look for it first, `if x != () { … }`".to_owned())
 }
 
 /// A call that fits no function: `upgrade (i64, map)` or `helm::upgrade (…)`.
@@ -159,7 +169,7 @@ fn of_call(signature: &str, words: Option<&Vocabulary>) -> Said {
     let given: Vec<_> = given.split(", ").filter(|kind| !kind.is_empty()).map(kind_of).collect();
     if let Some(property) = name.strip_prefix("get$").or_else(|| name.strip_prefix("set$")) {
         let kind = given.first().map_or("value", String::as_str);
-        return Said::new("script::unknown_property", format!("{} has no property `{property}`", kind_named(kind)));
+        return Said::new("script::unknown_property", format!("{} has no property `{property}`", kind_named(kind))).maybe(of_nothing(kind));
     }
     let known = words.map_or(&[][..], |words| words.overloads(namespace, name));
     if known.is_empty() {

@@ -7,7 +7,7 @@ use super::platform::{Repository, checkout, git_status, keep, login_works};
 const FAILING: &str = "    task.step(\"on purpose\", || { throw \"injected on purpose\"; });\n";
 
 /// Values that a task has begun to write and does not take back.
-const KEPT: [&str; 2] = ["valkey-values.sops.yaml", "postgresql-ha-values.sops.yaml"];
+const KEPT: [&str; 3] = ["valkey-values.sops.yaml", "postgresql-ha-values.sops.yaml", "databases.sops.yaml"];
 
 /// Runs each of these scripts once for every step in it, with a step put before that one which fails.
 pub fn after_every_step(scripts: &[&str]) {
