@@ -2,7 +2,7 @@
 
 use super::args::{Global, RunArgs};
 use super::exit::Exit;
-use super::{check, setup};
+use super::{ask, check, setup};
 use crate::cluster::{Cluster, ClusterError, KindName, PodName};
 use crate::effect::{Change, Diff, Mode, Outcome, Preview};
 use crate::engine::Sources;
@@ -12,7 +12,7 @@ use crate::settings::{FILE, Pins, pin};
 use miette::Diagnostic;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 
 /// What the pods of a PostgreSQL server are labelled with, whatever chart made them.
 const MEMBERS: &str = "app.kubernetes.io/component=postgresql";
@@ -101,22 +101,12 @@ fn removed(host: &SharedHost, global: &Global) -> Result<(), Fault> {
         return Ok(());
     };
     say(global, &format!("`{environment}` is locked by {}\n  since {}, last renewed {}", held.holder, held.since, held.renewed));
-    if !global.yes && !confirmed() {
+    if !global.yes && !ask::agrees(host, "Remove it?")? {
         return Err(EnvironmentError::NotConfirmed { environment: environment.clone(), holder: held.holder }.into());
     }
     host.wait::<_, ClusterError, Fault>(cluster.remove_lease(&wanted.namespace, &wanted.name, &held))?;
     say(global, "the lock is removed");
     Ok(())
-}
-
-fn confirmed() -> bool {
-    if !std::io::stdin().is_terminal() {
-        return false;
-    }
-    let _ = write!(std::io::stderr(), "Remove it? [y/N] ");
-    let mut answer = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut answer);
-    matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 fn say(global: &Global, text: &str) {

@@ -1,7 +1,7 @@
 //! Exit codes: 0 done, 1 failed, 2 usage or findings of `check`, 3 refused, 130 interrupted.
 
 use crate::event::RunOutcome;
-use crate::script::Fault;
+use crate::script::{Fault, is_interrupt};
 use std::process::{ExitCode, Termination};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,9 @@ impl Exit {
     /// What a failure that has no run around it ends the process with.
     pub fn of(fault: &Fault) -> Self {
         let code = fault.code();
-        if fault.is_refusal() {
+        if is_interrupt(fault) {
+            Exit::Interrupted
+        } else if fault.is_refusal() {
             Exit::Refused
         } else if code.starts_with("settings::") || code.starts_with("script::") || code == "task::not_found" {
             Exit::Usage

@@ -1,6 +1,7 @@
 //! What the user typed, and what the process answers. Each command is a file; none of them carries out anything itself.
 
 mod args;
+mod ask;
 mod check;
 mod choose;
 mod docs;

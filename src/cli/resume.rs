@@ -1,6 +1,7 @@
 //! Whether a run goes on with one that was cut short: the same task, environment, cluster and script.
 
 use super::args::RunArgs;
+use super::ask;
 use crate::cluster::ClusterError;
 use crate::engine::Script;
 use crate::host::SharedHost;
@@ -8,7 +9,6 @@ use crate::journal::{JournalError, Story};
 use crate::script::Fault;
 use crate::task::id_of;
 use miette::Diagnostic;
-use std::io::{BufRead, IsTerminal, Write};
 
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 #[error("run {run} was cut short, and its script has changed since")]
@@ -37,7 +37,7 @@ pub fn earlier(host: &SharedHost, script: &Script, run: &RunArgs) -> Result<Opti
             if story.source == script.fingerprint || run.resume {
                 return Ok(Some(story));
             }
-            match ask(&story) {
+            match asked(host, &story)? {
                 Answer::Resume => return Ok(Some(story)),
                 Answer::Fresh => {}
                 Answer::None => return Err(Changed { run: story.name() }.into()),
@@ -64,20 +64,11 @@ enum Answer {
     None,
 }
 
-fn ask(story: &Story) -> Answer {
-    if !std::io::stdin().is_terminal() {
-        return Answer::None;
-    }
-    let _ = write!(
-        std::io::stderr(),
-        "Run {} was cut short, and its script has changed since. Go on, or start over? [resume/fresh] ",
-        story.name()
-    );
-    let mut answer = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut answer);
-    match answer.trim() {
-        "resume" | "r" => Answer::Resume,
-        "fresh" | "f" => Answer::Fresh,
+fn asked(host: &SharedHost, story: &Story) -> Result<Answer, Fault> {
+    let question = format!("Run {} was cut short, and its script has changed since. Go on, or start over? [resume/fresh]", story.name());
+    Ok(match ask::ask(host, &question)?.as_deref() {
+        Some("resume" | "r") => Answer::Resume,
+        Some("fresh" | "f") => Answer::Fresh,
         _ => Answer::None,
-    }
+    })
 }

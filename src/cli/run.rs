@@ -3,7 +3,7 @@
 use super::args::{Global, RunArgs};
 use super::choose::Found;
 use super::exit::Exit;
-use super::{check, choose, resume, rights, setup};
+use super::{ask, check, choose, resume, rights, setup};
 use crate::effect::Mode;
 use crate::engine::report::Failure;
 use crate::engine::{self, Script, Sources};
@@ -15,7 +15,7 @@ use crate::task::{self, Failed, Runner, id_of};
 use miette::Diagnostic;
 use std::any::Any;
 use std::fmt::Display;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A run gets a stack of its own: deep scripts must not overflow the main thread's.
@@ -74,10 +74,7 @@ pub(super) fn prepare<'g>(global: &'g Global, names: &[String], run: &RunArgs, a
         host.want_lock();
     }
     if mode == Mode::Live && host.settings.environment.protected && !global.yes {
-        confirm(&host, &chosen).map_err(|fault| {
-            check::fail_beside(global, &sources, &host.redactor, &fault);
-            Exit::Refused
-        })?;
+        confirm(&host, &chosen).map_err(|fault| check::fail_beside(global, &sources, &host.redactor, &fault))?;
     }
     Ok(Ready { global, sources, host, chosen, tasks: found.scripts, run: run.clone() })
 }
@@ -197,10 +194,8 @@ pub(super) fn confirm(host: &SharedHost, chosen: &[Script]) -> Result<(), Fault>
     }
     let cluster = host.cluster()?.uid().to_owned();
     let tasks = chosen.iter().map(id_of).collect::<Vec<_>>().join(", ");
-    let _ = write!(std::io::stderr(), "`{environment}` is protected (cluster {cluster}). Run {tasks} on it? [y/N] ");
-    let mut answer = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut answer);
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
+    let question = format!("`{environment}` is protected (cluster {cluster}). Run {tasks} on it?");
+    if ask::agrees(host, &question)? { Ok(()) } else { Err(refused()) }
 }
 
 pub(super) fn on_own_stack(work: impl FnOnce() -> Exit + Send) -> Exit {
