@@ -105,17 +105,24 @@ pub fn figures_agree_with_an_observer(kinds: &[&str], rounds: usize) {
 /// The values that T01 ships are what makes the frozen row pass.
 pub fn default_values_fail_on_the_frozen_row() {
     let keys = [
-        "postgresql.extraEnvVars",
-        "postgresql.livenessProbe",
-        "postgresql.repmgrReconnectInterval",
-        "pgpool.extraEnvVars",
-        "pgpool.configuration",
-        "pgpool.livenessProbe",
+        ".postgresql.extraEnvVars",
+        ".postgresql.livenessProbe",
+        ".postgresql.repmgrReconnectInterval",
+        ".postgresql.repmgrReconnectAttempts",
+        ".postgresql.repmgrConnectTimeout",
+        ".pgpool.extraEnvVars",
+        ".pgpool.configuration",
+        ".pgpool.livenessProbe",
     ];
-    let nothing: String = keys.iter().flat_map(|key| [" --set ", key, "=null"]).collect();
+    // Not `--reuse-values` with `null`: helm takes what it deletes from the last release again.
     shell(&format!(
-        "helm upgrade postgresql-ha /var/lib/railrun-sandbox/charts/postgresql-ha -n platform --reuse-values --wait --timeout 5m{nothing}"
+        "helm get values postgresql-ha -n platform -o json | jq 'del({})' |
+         helm upgrade postgresql-ha /var/lib/railrun-sandbox/charts/postgresql-ha -n platform --reset-values --wait --timeout 5m -f -",
+        keys.join(", ")
     ));
+    let left =
+        kubectl("-n platform get statefulset postgresql-ha-postgresql -o jsonpath='{.spec.template.spec.containers[0].env[*].name}'");
+    assert!(!left.contains("POSTGRESQL_SYNCHRONOUS_REPLICAS_MODE"), "the values of T01 are still there: {left}");
     let repository = Repository::copy();
     repository.add("scripts/round.rhai", &format!("//! One round of T04, for a test.\n{ROUND}"));
     let row = round(&repository, "freeze", 0);

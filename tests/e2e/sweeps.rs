@@ -190,7 +190,7 @@ fn values_may_move_without_the_release() {
 }
 
 #[test]
-#[ignore = "half an hour, on a quiet machine: ten rounds of T04 with an observer beside them"]
+#[ignore = "ten minutes, on a quiet machine: ten rounds of T04 with an observer beside them"]
 fn figures_agree_with_an_observer() {
     if !sandbox::is_up() {
         return;
@@ -198,6 +198,15 @@ fn figures_agree_with_an_observer() {
     migrated(&Repository::own());
     failover::figures_agree_with_an_observer(&["graceful"], 1);
     failover::figures_agree_with_an_observer(&["postmaster", "container", "freeze"], 3);
+}
+
+#[test]
+#[ignore = "five minutes, on a quiet machine: the chart's default values, and the primary frozen"]
+fn default_values_fail_on_the_frozen_row() {
+    if !sandbox::is_up() {
+        return;
+    }
+    migrated(&Repository::own());
     failover::default_values_fail_on_the_frozen_row();
 }
 
