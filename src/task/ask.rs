@@ -14,7 +14,8 @@ pub fn in_words(error: &EvalAltResult) -> String {
     crate::engine::report::in_words(error)
 }
 
-/// Asks one closure. `Err` only when nothing further can be asked: the user pressed Ctrl-C, or there is no cluster to ask.
+/// Asks one closure. `Err` only when nothing further can be asked: the user pressed Ctrl-C, there is no cluster to ask, or the
+/// lock is lost.
 pub fn ask(host: &SharedHost, engine: &Engine, closure: &Closure, argument: Option<Dynamic>) -> Result<Verdict, Fault> {
     host.set_asking(true);
     let verdict = match closure.call(engine, argument) {
@@ -63,7 +64,8 @@ fn from_error(host: &SharedHost, error: &EvalAltResult) -> Result<Verdict, Fault
         return Ok(Verdict::Pending(host.plan.last_unknown()));
     }
     match Fault::find(error) {
-        Some(fault) if is_interrupt(&fault) || fault.is_without_cluster() => Err(fault),
+        // Without the lock nothing is undone, so it must not look like an answer.
+        Some(fault) if is_interrupt(&fault) || fault.is_without_cluster() || fault.code().starts_with("lock::") => Err(fault),
         Some(fault) if fault.is_not_found() => Ok(Verdict::False(fault.message())),
         fault => {
             let help = fault.and_then(|fault| fault.help()).map_or_else(String::new, |help| format!("\nhelp: {help}"));

@@ -92,6 +92,20 @@ impl Test {
         self.command(self.args.iter().map(String::as_str)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("railrun starts")
     }
 
+    /// Starts it in the place of a program that prepares its process (`env --default-signal=HUP`).
+    pub fn start_under(&self, program: &[&str]) -> Child {
+        let own = self.command(self.args.iter().map(String::as_str));
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(own.get_program()).args(own.get_args()).current_dir(self.folder.path());
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
+    }
+
     /// Starts it with its event stream on stdout.
     pub fn start_reading(&self) -> Child {
         let args = self.args.iter().map(String::as_str).chain(["--output", "json"]);

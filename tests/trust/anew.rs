@@ -95,7 +95,8 @@ fn steps(task) {
 
 /// Starts it, and sends a signal once this file is there; how it ended.
 fn cut(test: &Test, file: &str, signal: &str) -> Option<i32> {
-    let (mut child, began) = (test.start(), std::time::Instant::now());
+    // Whoever runs these tests may have this process ignore a hang-up (`nohup`), and railrun would ignore it, too.
+    let (mut child, began) = (test.start_under(&["env", "--default-signal=HUP"]), std::time::Instant::now());
     while !test.path(file).exists() {
         assert!(began.elapsed().as_secs() < 30, "there is never a `{file}`");
         std::thread::sleep(std::time::Duration::from_millis(50));

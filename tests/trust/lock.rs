@@ -3,8 +3,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests send signals with `kill`")]
 
 use super::cluster::{NAMESPACE, exists, kubectl, locked, put, putting, remove, test, until};
+use crate::support::sandbox::shell;
 use crate::support::{Test, sandbox};
 use std::process::{Child, Command};
+
+const ADMIN: &str = "kubectl --kubeconfig \"$RAILRUN_SANDBOX_ADMIN_KUBECONFIG\"";
 
 /// Puts one ConfigMap, stays a while, puts another.
 fn slow(environment: &str, first: &str, second: &str, seconds: u32) -> Test {
@@ -89,27 +92,59 @@ fn of_two_runs_started_in_the_same_instant_one_works() {
     }
 }
 
-/// Somebody writes another holder into the Lease, as one that took it over does: a program that is at work is ended.
+/// A run of three steps, in whose second somebody takes the lock; how it ended, and what it said.
+fn robbed(environment: &str, second: &str, at_work: impl Fn(&Test) -> bool) -> (Test, Option<i32>, String) {
+    let (first, third) = (format!("{environment}-a"), format!("{environment}-b"));
+    remove(&[&first, &third]);
+    let script = format!(
+        "const TASK = #{{ id: \"T90\", title: \"In flight\" }};\nfn steps(task) {{\n task.step(\"first\", #{{ run: || {{ {}; }}, undo: || kube::delete(\"{NAMESPACE}/configmap/{first}\") }});\n task.step(\"long\", {second});\n task.step(\"third\", || {{ {}; }});\n}}\n",
+        put(&first, "a"),
+        put(&third, "b")
+    );
+    let one = test(environment, "").script(&script);
+    let mut child = one.start_reading();
+    until("the second step is at work", || at_work(&one));
+    kubectl(&format!("-n {NAMESPACE} patch lease railrun-{environment} --type merge -p '{{\"spec\":{{\"holderIdentity\":\"another\"}}}}'"));
+    let ended = child.wait().expect("it ends").code();
+    let said = std::io::read_to_string(child.stdout.take().expect("stdout")).expect("its events");
+    assert!(locked(environment), "the other's lock is left to the other");
+    kubectl(&format!("-n {NAMESPACE} delete lease railrun-{environment}"));
+    assert!(exists(&first) && !exists(&third), "whoever lost the lock neither goes on nor back: {said}");
+    (one, ended, said)
+}
+
 #[test]
 fn a_change_in_flight_is_cancelled_when_the_lock_is_lost() {
     if !sandbox::is_up() {
         return;
     }
-    remove(&["flight-a", "flight-b"]);
-    let script = format!(
-        "const TASK = #{{ id: \"T90\", title: \"In flight\" }};\nfn steps(task) {{\n task.step(\"first\", || {{ {}; }});\n task.step(\"long\", #{{ done: || command::run([\"test\", \"-e\", \"ended\"], #{{ read_only: true }}).status == 0, run: || {{ command::run([\"sh\", \"-c\", \"touch begun; sleep 90; touch ended\"]); }} }});\n task.step(\"second\", || {{ {}; }});\n}}\n",
-        put("flight-a", "a"),
-        put("flight-b", "b")
-    );
-    let one = test("flight", "").script(&script);
-    let (mut child, began) = (one.start(), std::time::Instant::now());
-    until("the program is at work", || one.path("begun").exists());
-    kubectl(&format!("-n {NAMESPACE} patch lease railrun-flight --type merge -p '{{\"spec\":{{\"holderIdentity\":\"another\"}}}}'"));
-    assert_eq!(child.wait().expect("it ends").code(), Some(3));
-    assert!(began.elapsed().as_secs() < 60, "it went on for {:?}", began.elapsed());
-    assert!(!exists("flight-b") && !one.path("ended").exists());
-    assert!(locked("flight"), "the other's lock is left to the other");
-    kubectl(&format!("-n {NAMESPACE} delete lease railrun-flight"));
+    let began = std::time::Instant::now();
+    shell(&format!(
+        "{ADMIN} create namespace {NAMESPACE} 2>/dev/null || true
+         {ADMIN} -n {NAMESPACE} delete deployment flight --ignore-not-found
+         {ADMIN} -n {NAMESPACE} create deployment flight --image localhost/gitea:1.26.0 --replicas 0 -- sleep 1000
+         {ADMIN} -n {NAMESPACE} patch deployment flight -p '{{\"spec\":{{\"template\":{{\"spec\":{{\"terminationGracePeriodSeconds\":0,\"containers\":[{{\"name\":\"gitea\",\"readinessProbe\":{{\"exec\":{{\"command\":[\"false\"]}}}}}}]}}}}}}}}'"
+    ));
+    let replicas = || kubectl(&format!("-n {NAMESPACE} get deployment flight -o jsonpath='{{.spec.replicas}}'"));
+    let scale = format!("|| {{ kube::scale(\"{NAMESPACE}/deployment/flight\", 1); }}");
+    let (_, ended, said) = robbed("flight", &scale, |_| replicas().trim() == "1");
+    assert_eq!(ended, Some(3), "{said}");
+    assert!(said.contains("\"code\":\"lock::lost\""), "{said}");
+    assert!(began.elapsed().as_secs() < 90, "it waited on for {:?}", began.elapsed());
+    kubectl(&format!("-n {NAMESPACE} delete deployment flight"));
+}
+
+/// A program cannot be cancelled half-way without harm: it is let end, and nothing follows.
+#[test]
+fn a_program_in_flight_is_let_end_and_nothing_follows_when_the_lock_is_lost() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let done = "command::run([\"test\", \"-e\", \"ended\"], #{ read_only: true }).status == 0";
+    let second = format!("#{{ done: || {done}, run: || {{ command::run([\"sh\", \"-c\", \"touch begun; sleep 10; touch ended\"]); }} }}");
+    let (one, ended, said) = robbed("program", &second, |one| one.path("begun").exists());
+    assert_eq!(ended, Some(3), "{said}");
+    assert!(one.path("ended").exists() && said.contains("\"code\":\"lock::lost\""), "{said}");
 }
 
 #[test]
