@@ -41,6 +41,11 @@ pub enum ImportError {
 
 /// The script that `importer` means by `name`, compiled.
 pub fn import(scripts: &Sources, importer: &str, name: &str) -> Result<Arc<Source>, Fault> {
+    let path = scripts.path_of(importer);
+    scripts.imported(path.parent().unwrap_or(&path), name, || find(scripts, importer, name))
+}
+
+fn find(scripts: &Sources, importer: &str, name: &str) -> Result<Arc<Source>, Fault> {
     let plain = !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     if !plain || Path::new(name).extension().is_some() {
         return Err(ImportError::BadName { name: name.into() }.into());

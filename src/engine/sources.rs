@@ -27,6 +27,8 @@ struct Shelf {
     root: PathBuf,
     parser: Engine,
     read: Mutex<BTreeMap<String, Arc<Source>>>,
+    /// What an import meant, by the importer's folder and the name: what was checked is what runs.
+    imports: Mutex<BTreeMap<(PathBuf, String), Arc<Source>>>,
     /// Which file an anonymous function was written in: Rhai reports a closure with its caller's source.
     closures: Mutex<BTreeMap<String, Vec<String>>>,
 }
@@ -34,7 +36,13 @@ struct Shelf {
 impl Sources {
     pub fn new(root: PathBuf) -> Self {
         let root = root.canonicalize().unwrap_or(root);
-        Self(Arc::new(Shelf { root, parser: profile::parser(), read: Mutex::default(), closures: Mutex::default() }))
+        Self(Arc::new(Shelf {
+            root,
+            parser: profile::parser(),
+            read: Mutex::default(),
+            imports: Mutex::default(),
+            closures: Mutex::default(),
+        }))
     }
 
     pub fn root(&self) -> &Path {
@@ -49,6 +57,17 @@ impl Sources {
     /// Where a source of this name lies, if it is a file.
     pub fn path_of(&self, name: &str) -> PathBuf {
         self.0.root.join(name)
+    }
+
+    /// What an import of this name means in this folder: found once, the same from then on.
+    pub fn imported(&self, folder: &Path, name: &str, find: impl FnOnce() -> Result<Arc<Source>, Fault>) -> Result<Arc<Source>, Fault> {
+        let key = (folder.to_owned(), name.to_owned());
+        if let Some(known) = lock(&self.0.imports).get(&key) {
+            return Ok(known.clone());
+        }
+        let found = find()?;
+        lock(&self.0.imports).insert(key, found.clone());
+        Ok(found)
     }
 
     /// What was read under this name.
