@@ -72,6 +72,10 @@ fn gitea_moves_onto_the_platforms_database() {
 
     dry_runs_are_silent("before T01");
     the_migration_is_foretold(&repository);
+    for script in [T01, "scripts/backup.rhai"] {
+        let elsewhere = repository.railrun(&[script, "--dry-run", "--set", "sandbox=false"]).exits(1);
+        elsewhere.says("would stop here: no secret is encrypted to a published key").says("which is published with railrun");
+    }
 
     repository.railrun(&[T01]).exits(0).says("T01 is done");
     let mark = Mark::now();
