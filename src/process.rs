@@ -3,6 +3,7 @@
 
 mod inherit;
 mod input;
+mod lately;
 mod machine;
 mod reads;
 
@@ -10,6 +11,7 @@ pub use inherit::no_core_dumps;
 
 use crate::effect::Permit;
 use futures::future::BoxFuture;
+use lately::Lately;
 use miette::Diagnostic;
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -147,15 +149,18 @@ fn base_name(program: &str) -> &str {
 }
 
 #[derive(Clone)]
-pub struct Process(Arc<dyn Runner>);
+pub struct Process {
+    runner: Arc<dyn Runner>,
+    lately: Arc<Lately>,
+}
 
 impl Process {
     pub fn real() -> Self {
-        Self(Arc::new(machine::Machine))
+        Self::with(machine::Machine)
     }
 
     pub fn with(runner: impl Runner + 'static) -> Self {
-        Self(Arc::new(runner))
+        Self { runner: Arc::new(runner), lately: Arc::default() }
     }
 
     /// Runs a program that is known to only read.
@@ -163,17 +168,28 @@ impl Process {
         if !reads::only_reads(command) {
             return Err(ProcessError::NotARead { command: command.to_string() });
         }
-        self.0.run(command).await
+        self.runner.run(command).await
+    }
+
+    /// The same, and its answer is kept. One that was given `within` this time to the same question `about` the same state
+    /// of the world is taken instead: whether it still holds, whoever asks has to know.
+    pub async fn read_or_take(&self, command: &Command, about: &str, within: Option<Duration>) -> Result<Output, ProcessError> {
+        if let Some(output) = within.and_then(|within| self.lately.find(command, about, within)) {
+            return Ok(output);
+        }
+        let output = self.read(command).await?;
+        self.lately.keep(command, about, &output);
+        Ok(output)
     }
 
     /// Runs a program that a script declared to be read-only.
     pub async fn read_as_declared(&self, command: &Command) -> Result<Output, ProcessError> {
-        self.0.run(command).await
+        self.runner.run(command).await
     }
 
     /// Runs a program that may change something.
     pub async fn write(&self, _: &Permit, command: &Command) -> Result<Output, ProcessError> {
-        self.0.run(command).await
+        self.runner.run(command).await
     }
 }
 

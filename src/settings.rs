@@ -13,6 +13,9 @@ use std::time::Duration;
 
 pub const FILE: &str = "railrun.yaml";
 
+/// What the runner itself reads and has a default for: anything but a text is refused, not taken for absent.
+const OWN_TEXTS: [&str; 3] = ["evidence.namespace", "helm.program", "journal.folder"];
+
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 pub enum SettingsError {
     #[error("`{file}` has no setting `{key}` for environment `{environment}`")]
@@ -120,7 +123,11 @@ impl Settings {
             };
             overlay(&mut values, nested(key, value));
         }
-        Ok(Self { environment_name: name, environment: chosen, file: file.into(), values })
+        let settings = Self { environment_name: name, environment: chosen, file: file.into(), values };
+        for key in OWN_TEXTS.iter().filter(|key| settings.find(key).is_some()) {
+            settings.text(key)?;
+        }
+        Ok(settings)
     }
 
     /// All settings of the environment, as one map.
@@ -265,6 +272,15 @@ mod tests {
         assert_eq!(settings.time("lock.lasts").unwrap(), Some(Duration::from_secs(3)));
         assert_eq!(settings.time("lock.absent").unwrap(), None);
         assert!(settings.time("lock.other").unwrap_err().to_string().contains("`lock.other`"));
+    }
+
+    #[test]
+    fn what_the_runner_reads_itself_has_the_right_type() {
+        for key in OWN_TEXTS {
+            let error = Settings::parse("railrun.yaml", TEXT, None, &[format!("{key}=[a]")]).unwrap_err();
+            assert_eq!(error.to_string(), format!("`railrun.yaml` is not valid: `{key}` should be a text"));
+            Settings::parse("railrun.yaml", TEXT, None, &[format!("{key}=a")]).unwrap();
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ const SHOWN: usize = 4;
 
 pub struct Bar {
     bar: ProgressBar,
+    colour: bool,
     /// The lines below it, as a part of its template.
     below: String,
 }
@@ -19,7 +20,7 @@ impl Bar {
     pub fn start(paint: Paint, step: &str, to_come: &[String]) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let below = below(paint, to_come).iter().fold(String::new(), |below, line| below + "\n" + literal(line).as_str());
-        let bar = Self { bar, below };
+        let bar = Self { bar, colour: paint.colour, below };
         bar.bar.set_style(bar.spinner());
         bar.bar.set_prefix(step.to_owned());
         bar.bar.enable_steady_tick(Duration::from_millis(120));
@@ -53,14 +54,19 @@ impl Bar {
     }
 
     fn spinner(&self) -> ProgressStyle {
-        let template = format!("  {{spinner}} {{prefix}}  {{wide_msg:.dim}} {{elapsed:>5}}{}", self.below);
+        let template = self.template("{spinner} {prefix}  {wide_msg:.dim} {elapsed:>5}");
         ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner())
     }
 
     fn gauge(&self) -> ProgressStyle {
-        let template = format!("  {{spinner}} {{prefix}}  {{msg:.dim}} {{wide_bar}} {{eta:>4}} left{}", self.below);
+        let template = self.template("{spinner} {prefix}  {msg:.dim} {wide_bar} {eta:>4} left");
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
         style.progress_chars("█▉▊▋▌▍▎▏ ")
+    }
+
+    fn template(&self, line: &str) -> String {
+        let line = if self.colour { line.to_owned() } else { line.replace(":.dim", "") };
+        format!("  {line}{}", self.below)
     }
 }
 
@@ -102,6 +108,12 @@ mod tests {
         assert_eq!(below(PLAIN, &names), ["  · step 1", "  · step 2", "  · step 3", "  · step 4", "    … 2 more"]);
         assert_eq!(below(PLAIN, &names[5..]), ["  · step 6"]);
         assert_eq!(below(PLAIN, &["a very long name of a step".into()]), ["  · a very long name o…"]);
+    }
+
+    #[test]
+    fn without_colour_nothing_is_dimmed() {
+        let template = |colour| Bar { bar: ProgressBar::hidden(), colour, below: "\nnext".into() }.template("{spinner} {msg:.dim}");
+        assert_eq!((template(true).as_str(), template(false).as_str()), ("  {spinner} {msg:.dim}\nnext", "  {spinner} {msg}\nnext"));
     }
 
     #[test]

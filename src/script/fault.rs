@@ -54,6 +54,27 @@ impl Fault {
         self.code().ends_with("::not_found")
     }
 
+    /// Whether the question itself is wrong: asked again, it would get the same answer.
+    pub fn cannot_pass(&self) -> bool {
+        const ABOUT_SCRIPTS: [&str; 5] = ["duration::", "option::", "script::", "settings::", "value::"];
+        const MALFORMED: [&str; 12] = [
+            "command::empty",
+            "helm::bad_name",
+            "http::bad_header",
+            "http::bad_url",
+            "http::login_in_address",
+            "http::no_tls_inside",
+            "http::no_user",
+            "http::two_bodies",
+            "kube::bad_name",
+            "kube::bad_object",
+            "process::missing",
+            "sql::bad_target",
+        ];
+        let code = self.code();
+        ABOUT_SCRIPTS.iter().any(|prefix| code.starts_with(prefix)) || MALFORMED.contains(&code.as_str())
+    }
+
     /// Whether nothing can be asked of the cluster at all: whatever else asks it would say the same.
     pub fn is_without_cluster(&self) -> bool {
         const CODES: [&str; 6] = ["no_kubeconfig", "bad_kubeconfig", "unknown_context", "wrong_cluster", "unreachable", "unauthorized"];

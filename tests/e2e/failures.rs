@@ -149,7 +149,7 @@ fn the_target_dies_during_the_copy() {
 /// there only, so nothing leads back, and the next run goes forward.
 pub fn users_who_may_have_written_are_not_left_behind() {
     let broken = Repository::copy();
-    broken.edit(T02, "            gitea::start();\n        },", "            gitea::start();\n            throw \"too late\";\n        },");
+    broken.edit(T02, "run: || gitea::upgrade(gitea::name()),", "run: || { gitea::upgrade(gitea::name()); throw \"too late\"; },");
     // It goes on with the run that was killed; between the two somebody has started Gitea.
     let folder = format!("journal.folder={}", journal().display());
     let ran = broken

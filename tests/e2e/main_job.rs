@@ -52,7 +52,7 @@ fn the_migration_is_foretold(repository: &Repository) {
         ["~ postgresql-ha.enabled: true → false", "+ gitea.config.database.NAME: gitea", "+ gitea.config.database.PASSWD: [secret]"];
     let release =
         ["~ helm upgrade gitea/gitea", "delete statefulset/gitea-postgresql-ha-postgresql", "data.database: [secret] → (secret changed)"];
-    let unknown = ["known after step 8, `kube scale gitea/deployment/gitea`", "the rest is known after helm upgrade gitea/gitea"];
+    let unknown = ["known after step 9, `kube scale gitea/deployment/gitea`", "the rest is known after helm upgrade gitea/gitea"];
     for line in steps.chain(values).chain(release).chain(unknown) {
         assert!(plan.stderr.contains(line), "T02's dry run before T01 does not say `{line}`:\n{}", plan.stderr);
     }

@@ -9,7 +9,7 @@ use crate::script::value::nearest;
 use rhai::{Expr, ScriptFuncDef};
 use std::collections::BTreeSet;
 
-/// Whether an expression is the `task` that a hook was given, also where a hook hands it to a function.
+/// Whether an expression is the `task` that a hook was given, also under another name or where a hook hands it to a function.
 pub fn is_task(world: &World<'_>, unit: &Unit<'_>, expr: Option<&Expr>) -> bool {
     let Some(binding) = expr.and_then(|expr| unit.facts.binding(expr)) else { return false };
     match binding.kind {
@@ -23,6 +23,7 @@ pub fn is_task(world: &World<'_>, unit: &Unit<'_>, expr: Option<&Expr>) -> bool 
                 call.name() == "each" && call.is_method && is_task(world, unit, call.receiver)
             })
         }
+        Kind::Local | Kind::Constant => is_task(world, unit, binding.value),
         _ => false,
     }
 }

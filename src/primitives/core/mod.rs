@@ -41,8 +41,8 @@ mod verbs {
     }
 
     /// Calls a closure until it neither throws nor gives `false`, and gives its answer. Options: `every` (`"1s"`),
-    /// `timeout` (`"60s"`), `times` (no limit). When it gives up, the closure's last error is thrown on.
-    /// A dry run asks once.
+    /// `timeout` (`"60s"`), `times` (no limit). When it gives up, the closure's last error is thrown on; at once where
+    /// what was asked is itself wrong (an address that is none, an option of the wrong type). A dry run asks once.
     ///
     /// ```rhai
     /// let version = retry(#{ every: "2s", timeout: "90s" }, || http::get("http://localhost:3000/api/v1/version").json);
@@ -172,7 +172,7 @@ fn try_again(ctx: &NativeCallContext, options: RetryOptions, attempt: &FnPtr) ->
 /// Whether an error is one that the world may recover from: what a verb or the script itself threw.
 fn may_pass(error: &EvalAltResult) -> bool {
     let thrown = matches!(error.unwrap_inner(), EvalAltResult::ErrorRuntime(..));
-    thrown && !Fault::find(error).is_some_and(|fault| is_interrupt(&fault))
+    thrown && !Fault::find(error).is_some_and(|fault| is_interrupt(&fault) || fault.cannot_pass())
 }
 
 pub fn primitive() -> Primitive {

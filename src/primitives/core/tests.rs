@@ -35,7 +35,21 @@ fn it_gives_up_in_time_with_the_last_reason() {
     assert!(error.contains("still down"), "{error}");
     let error = trial.eval("retry(#{every: \"20ms\", timeout: \"50ms\"}, || false)").unwrap_err();
     assert!(error.starts_with("retry::gave_up: gave up after 3 tries"), "{error}");
-    assert_eq!(trial.code("retry(#{every: \"1ms\", times: 2}, || settings::get(\"x\"))"), "settings::missing");
+    assert_eq!(trial.code("retry(#{every: \"1ms\", times: 2}, || http::get(\"http://127.0.0.1:1/\"))"), "http::unreachable");
+}
+
+#[test]
+fn a_question_that_is_itself_wrong_is_asked_once() {
+    let trial = Trial::live();
+    for (question, code) in [
+        ("http::get(\"htp://x\")", "http::bad_url"),
+        ("settings::get(\"nowhere\")", "settings::missing"),
+        ("kube::get(\"a/b/c/d\")", "kube::bad_name"),
+        ("http::get(\"http://x\", #{ timeout: true })", "option::invalid"),
+    ] {
+        let tries = format!("try {{ retry(#{{every: \"1ms\", times: 3}}, || {{ n += 1; {question} }}) }} catch (e) {{ code = e.code; }}");
+        assert_eq!(trial.text(&format!("let n = 0; let code = (); {tries} [n, code]")), format!("[1, \"{code}\"]"));
+    }
 }
 
 #[test]

@@ -138,6 +138,9 @@ pub struct UpgradeOptions {
     pub wait: Option<bool>,
     #[serde(default)]
     pub create_namespace: bool,
+    /// A rendering that this run has made so lately, of the same chart with the same values, is not made again.
+    #[serde(default)]
+    pub rendered_within: Option<Span>,
 }
 
 impl UpgradeOptions {

@@ -90,6 +90,20 @@ impl<'h> Helm<'h> {
         within(ANSWER, &command, self.host.process.read(&command)).await
     }
 
+    /// The same of a release as it is at a revision, or what it answered `lately`. In a dry run it is always asked:
+    /// what it asks of the cluster tells which rights a live run takes.
+    pub async fn read_or_take(
+        &self,
+        args: Vec<String>,
+        values: &Value,
+        revision: i64,
+        lately: Option<Duration>,
+    ) -> Result<Output, ProcessError> {
+        let command = self.command(args, Some(values));
+        let lately = lately.filter(|_| !self.host.dry_run());
+        within(ANSWER, &command, self.host.process.read_or_take(&command, &format!("revision {revision}"), lately)).await
+    }
+
     /// Has helm change something. It gets its own deadline as `--timeout`; one that overstays it is ended.
     pub async fn write(
         &self,

@@ -85,8 +85,9 @@ impl Helm<'_> {
         if let Some(config) = before.record.as_ref().and_then(|record| record.config.as_ref()) {
             conceal::learn(&self.host.redactor, config, &values);
         }
+        let revision = before.latest.as_ref().map_or(0, |latest| latest.revision);
         let (rendered, known) = tokio::join!(
-            self.render(&upgrade.release, &upgrade.options, &values, before.unfinished.is_some()),
+            self.render(&upgrade.release, &upgrade.options, &values, revision, before.unfinished.is_some()),
             difference::look_ahead(self.cluster, &upgrade.release, &before.last),
         );
         let rendered = rendered?;

@@ -26,17 +26,19 @@ pub struct Rendered {
 }
 
 impl Helm<'_> {
-    /// Renders; `unfinished` beside a revision that helm holds for unfinished.
+    /// Renders on top of a revision (0 where there is none); `unfinished` where helm holds that for unfinished. What was rendered
+    /// as lately as the options say is taken as it is.
     pub async fn render(
         &self,
         release: &ReleaseName,
         options: &UpgradeOptions,
         values: &Value,
+        revision: i64,
         unfinished: bool,
     ) -> Result<Rendered, HelmError> {
         let chart = options.chart_ref();
         let args = if unfinished { command::render_unfinished(release, &chart) } else { command::render(release, &chart) };
-        match self.read(args, Some(values)).await {
+        match self.read_or_take(args, values, revision, options.rendered_within.map(|span| span.0)).await {
             Ok(output) => {
                 let rendered = if unfinished { text(&options.chart, &output.text(), values) } else { json(&options.chart, &output.stdout) };
                 rendered.map(|rendered| Rendered { warnings: warnings(&output.stderr), ..rendered })

@@ -247,6 +247,13 @@ pub const IN_STEPS: &[(&str, &str, &str, &str, &str)] = &[
         "`sql::execute` always acts, and the step has no `done`",
         "write `#{ done: || …, run: || … }`: `done` says when it need not run again",
     ),
+    (
+        "let t = task; t.step(\"a\", || { let c = sql::connect(#{}); c.execute(\"delete\"); });",
+        "check::no_done",
+        "2:61",
+        "`sql::execute` always acts, and the step has no `done`",
+        "write `#{ done: || …, run: || … }`: `done` says when it need not run again",
+    ),
     ("import \"a\" as a;", "check::import", "2:8", "an import stands inside a function", "imports stand at the top of a script"),
     ("task.step(\"a\", || loop { break nme; });", "check::unknown_variable", "2:32", "there is no variable `nme` here", ""),
     (
