@@ -118,8 +118,7 @@ impl<'h> Sops<'h> {
     pub async fn recipients(&self, path: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>), SopsError> {
         let of = |text: &str| -> Result<BTreeSet<String>, SopsError> {
             let stored: Value = serde_yaml::from_str(text).map_err(|error| self.invalid(path, &error))?;
-            let groups = stored.get(METADATA).and_then(|metadata| metadata.get("age")).and_then(Value::as_sequence).cloned();
-            Ok(groups.unwrap_or_default().iter().filter_map(|one| one.get("recipient")?.as_str().map(str::to_owned)).collect())
+            Ok(stored.get(METADATA).map(recipients_in).unwrap_or_default())
         };
         let wanted = self.encrypt(path, &Value::Mapping(Mapping::from_iter([("x".into(), "x".into())]))).await?;
         Ok((of(&self.files.read(path)?)?, of(&wanted)?))
@@ -191,6 +190,19 @@ fn encrypt(path: &Path, text: &str) -> Command {
 /// An empty file's content.
 pub fn empty() -> Value {
     Value::Mapping(Mapping::new())
+}
+
+/// Everybody whom a file's metadata names, of whatever kind: age, PGP, a cloud's key service, in groups or not.
+fn recipients_in(metadata: &Value) -> BTreeSet<String> {
+    const NAMES: [&str; 6] = ["recipient", "fp", "arn", "resource_id", "vault_address", "vaultUrl"];
+    const GROUPS: [&str; 7] = ["age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "key_groups"];
+    let groups = GROUPS.iter().filter_map(|group| metadata.get(group)?.as_sequence()).flatten();
+    groups
+        .flat_map(|entry| {
+            let own = NAMES.iter().find_map(|name| entry.get(name)?.as_str()).map(str::to_owned);
+            own.into_iter().chain(recipients_in(entry))
+        })
+        .collect()
 }
 
 #[cfg(test)]

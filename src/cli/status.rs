@@ -7,7 +7,7 @@ use super::{check, run, setup};
 use crate::effect::Mode;
 use crate::engine::{Script, Sources};
 use crate::event::{Event, Listener, Phase, Verdict};
-use crate::report::Paint;
+use crate::report::{Mark, Paint};
 use crate::script::Fault;
 use crate::task::{Runner, id_of};
 use std::io::{IsTerminal, Write};
@@ -66,17 +66,18 @@ fn say_status(global: &Global, runner: &Runner, script: &Script, notes: &Notes) 
         vec![("it can be asked".into(), Verdict::Unknown(said))]
     });
     let done = !answers.is_empty() && answers.iter().all(|(_, verdict)| verdict.holds());
+    let on_request = script.task.as_ref().is_some_and(|task| task.on_request);
     let notes = notes.take();
     let title = script.task.as_ref().map(|task| task.title.clone()).unwrap_or_default();
     if global.output == Output::Json {
         let lines: Vec<_> = answers.iter().map(|(name, verdict)| serde_json::json!({"name": name, "verdict": verdict})).collect();
-        let line = serde_json::json!({"v": 1, "id": id_of(script), "title": title, "done": done, "done_when": lines, "notes": notes});
+        let line = serde_json::json!({"v": 1, "id": id_of(script), "title": title, "done": done, "on_request": on_request, "done_when": lines, "notes": notes});
         let _ = writeln!(std::io::stdout(), "{}", runner.host.redactor.record(line));
-        return done;
+        return done || on_request;
     }
     let paint = setup::paint_stdout(global);
     let clean = |text: &str| crate::report::harmless(&runner.host.redactor.redact(text));
-    let mut lines = vec![status_line(paint, &id_of(script), &clean(&title), done)];
+    let mut lines = vec![status_line(paint, &id_of(script), &clean(&title), done, on_request)];
     let missing = answers.iter().filter(|(_, verdict)| !verdict.holds()).map(|(name, verdict)| why(name, verdict));
     let notes = notes.iter().flat_map(|note| note.lines()).map(|line| format!("· {line}"));
     // What is read by a program stays on one line.
@@ -85,12 +86,16 @@ fn say_status(global: &Global, runner: &Runner, script: &Script, notes: &Notes) 
     for line in lines {
         let _ = writeln!(std::io::stdout(), "{line}");
     }
-    done
+    done || on_request
 }
 
-fn status_line(paint: Paint, id: &str, title: &str, done: bool) -> String {
-    let mark = if done { crate::report::Mark::Yes } else { crate::report::Mark::No };
-    paint.line(mark, &format!("{id}  {title}"), "", if done { "done" } else { "not done" })
+fn status_line(paint: Paint, id: &str, title: &str, done: bool, on_request: bool) -> String {
+    let (mark, word) = match (done, on_request) {
+        (true, _) => (Mark::Yes, "done"),
+        (false, true) => (Mark::Plain, "on request"),
+        (false, false) => (Mark::No, "not done"),
+    };
+    paint.line(mark, &format!("{id}  {title}"), "", word)
 }
 
 fn why(name: &str, verdict: &Verdict) -> String {

@@ -7,7 +7,7 @@ use crate::script::value::nearest;
 use rhai::{ASTFlags, Expr, Position, Stmt};
 
 /// The keys a `TASK` may have.
-pub const KEYS: [&str; 5] = ["id", "title", "needs", "after", "state_hub_task_id"];
+pub const KEYS: [&str; 6] = ["id", "title", "needs", "after", "on_request", "state_hub_task_id"];
 
 /// What a script says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct TaskHeader {
     pub needs: Vec<String>,
     /// Tasks that go first where both are asked for.
     pub after: Vec<String>,
+    /// Nobody waits for it: `status` shows it and counts it as no gap.
+    pub on_request: bool,
     pub state_hub_task_id: Option<String>,
     /// The first paragraph of the script's `//!` lines.
     pub summary: String,
@@ -46,6 +48,7 @@ pub struct Written {
     pub title: Option<String>,
     pub needs: Vec<Named>,
     pub after: Vec<Named>,
+    pub on_request: bool,
     pub state_hub_task_id: Option<String>,
     pub position: Position,
     pub flaws: Vec<Flaw>,
@@ -61,6 +64,7 @@ impl TaskHeader {
             title: written.title?,
             needs: ids(written.needs),
             after: ids(written.after),
+            on_request: written.on_request,
             state_hub_task_id: written.state_hub_task_id,
             summary: summary(source.ast.doc()),
             place: Origin { source: source.name.clone(), position: written.position },
@@ -100,6 +104,10 @@ impl Written {
             "state_hub_task_id" => self.state_hub_task_id = self.text(key, value),
             "needs" => self.needs = self.list(key, value),
             "after" => self.after = self.list(key, value),
+            "on_request" => match value {
+                Expr::BoolConstant(flag, _) => self.on_request = *flag,
+                _ => self.flaw(format!("`{key}` in `TASK` must be `true` or `false`"), None, value.start_position()),
+            },
             _ => {
                 let help = match nearest(key, KEYS) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -173,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_flaw_of_a_task_is_found_at_once() {
-        let found = flaws("const TASK = #{ titel: \"x\", id: 3, needs: \"T01\", after: [f()] };");
+        let found = flaws("const TASK = #{ titel: \"x\", id: 3, needs: \"T01\", after: [f()], on_request: 1 };");
         let messages: Vec<_> = found.iter().map(|(message, _)| message.as_str()).collect();
         assert_eq!(
             messages,
@@ -182,6 +190,7 @@ mod tests {
                 "`id` in `TASK` must be a literal text",
                 "`needs` in `TASK` must be a literal list of task ids",
                 "`after` in `TASK` must be a literal text",
+                "`on_request` in `TASK` must be `true` or `false`",
                 "`TASK` has no `title`",
             ]
         );

@@ -161,3 +161,12 @@ fn a_dry_run_reads_what_it_planned_and_keeps_the_rule() {
     assert_eq!(again.secrets(), ["other"]);
     assert!(!world.files.read_disk(&path).unwrap().contains("other"));
 }
+
+#[test]
+fn everybody_whom_the_metadata_names_is_a_recipient() {
+    let metadata: Value = serde_yaml::from_str(
+        "age: [{recipient: age1a}]\npgp: [{fp: ABC}]\nkms: [{arn: 'arn:x'}]\nkey_groups: [{age: [{recipient: age1b}], hc_vault: [{vault_address: v}]}]\n",
+    )
+    .unwrap();
+    assert_eq!(recipients_in(&metadata).into_iter().collect::<Vec<_>>(), ["ABC", "age1a", "age1b", "arn:x", "v"]);
+}

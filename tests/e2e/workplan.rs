@@ -52,6 +52,7 @@ fn the_workplan_runs_to_its_end_in_one_command() {
     let (before, cloned, session) = (facts(), clones(), Session::sign_in());
     a_gitops_controller_is_named_and_refused(&repository);
     killed_in_the_middle_of_helm(&repository);
+    a_move_that_waits_for_its_commit_stays(&repository);
     repository.railrun(ALL).exits(0).says("T06 is done").says("T03 is done").says("T05 is done");
     assert_eq!(facts(), before, "what users have is not what it was");
     assert!(session.is_known(), "whoever was signed in is signed out");
@@ -154,6 +155,25 @@ fn killed_in_the_middle_of_helm(repository: &Repository) {
     let at = At("change-intent", "helm upgrade", "gitea/gitea");
     let cut = killed::run(repository, "scripts/t06-valkey.rhai", at, &Cut::Signal("-KILL", Duration::from_millis(300)));
     assert!(cut.is_some(), "T06 upgraded nothing");
+}
+
+/// T03 has moved Gitea and its volume, and somebody's hook refuses the commit. A second run that fails must not take away
+/// what users work with by now.
+fn a_move_that_waits_for_its_commit_stays(repository: &Repository) {
+    let hook = checkout("railiance-cluster").join(".git/hooks/pre-commit");
+    let refuse = "#!/bin/sh\n! git diff --cached --name-only | grep -q MOVED.md\n";
+    shell(&format!("printf '{refuse}' > {0} && chmod +x {0}", hook.display()));
+    repository.railrun(ALL).exits(1).says("nothing is undone");
+    assert!(login_works(), "nobody can log in after the commit was refused");
+    let broken = Repository::copy();
+    broken.edit("scripts/t03-gitea-relocate.rhai", "expect(gitea::login_works(), true);", "throw \"injected on purpose\";");
+    broken.railrun(&["run", "t03"]).exits(1).says("injected on purpose");
+    assert!(login_works(), "nobody can log in after a second run of T03 has failed");
+    assert_eq!(kubectl("-n gitea get deployment -o name"), "", "a second Gitea was made");
+    let volume = kubectl("-n apps get pvc gitea-shared-storage -o jsonpath='{.spec.volumeName}'");
+    let policy = kubectl(&format!("get pv {volume} -o jsonpath='{{.spec.persistentVolumeReclaimPolicy}} {{.metadata.annotations}}'"));
+    assert!(policy.starts_with("Delete ") && !policy.contains("railrun.dev/"), "the volume is not as it was: {policy}");
+    shell(&format!("rm {}", hook.display()));
 }
 
 /// A controller that prunes would delete what moves away from it.

@@ -8,9 +8,11 @@ use crate::primitives::backup::error::BackupError;
 use crate::primitives::backup::manifest::Content;
 use crate::primitives::backup::output::Checked;
 use crate::primitives::backup::producer::{Produced, Producer};
+use crate::webdav::hex;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// The setting that names an image with `sh`, `sleep` and `tar`.
@@ -39,8 +41,10 @@ pub struct Volume<'h> {
 
 impl Helper {
     pub fn new(claim: &Name, image: &str, run: &str) -> Self {
-        let short: String = claim.name.chars().take(30).collect();
-        let name = format!("railrun-read-{short}-{}", run.to_lowercase().chars().rev().take(8).collect::<String>());
+        // Claims of one StatefulSet differ at their ends only.
+        let digest = hex(&Sha256::digest(claim.name.as_bytes()));
+        let short: String = claim.name.chars().take(24).collect();
+        let name = format!("railrun-read-{short}-{}-{}", &digest[..6], run.to_lowercase().chars().rev().take(8).collect::<String>());
         let namespace = claim.namespace.clone().unwrap_or_default();
         Self { claim: claim.clone(), pod: Name::new(&namespace, "pod", &name), image: image.into() }
     }
@@ -132,11 +136,22 @@ mod tests {
     fn a_helper_reads_one_claim_on_the_node_that_has_it() {
         let claim = Name::parse("gitea/persistentvolumeclaim/gitea-shared-storage").unwrap();
         let helper = Helper::new(&claim, "busybox", "01KAS3M8R4T5V6W7X8Y9Z0ABCD");
-        assert_eq!(helper.pod.to_string(), "gitea/pod/railrun-read-gitea-shared-storage-dcba0z9y");
+        assert!(helper.pod.to_string().starts_with("gitea/pod/railrun-read-gitea-shared-storage-"), "{}", helper.pod);
+        assert!(helper.pod.to_string().ends_with("-dcba0z9y"), "{}", helper.pod);
         let pod = helper.manifest(Some("node1"));
         assert_eq!(pod["spec"]["nodeName"], "node1");
         assert_eq!(pod["spec"]["containers"][0]["volumeMounts"][0]["readOnly"], true);
         assert_eq!(helper.manifest(None)["spec"]["nodeName"], Value::Null);
+    }
+
+    #[test]
+    fn claims_that_differ_at_their_ends_have_helpers_of_their_own() {
+        let pod = |number: u8| {
+            let claim = Name::parse(&format!("gitea/persistentvolumeclaim/data-gitea-postgresql-ha-postgresql-{number}")).unwrap();
+            Helper::new(&claim, "busybox", "01KAS3M8R4T5V6W7X8Y9Z0ABCD").pod.name
+        };
+        assert_ne!(pod(0), pod(1));
+        assert!(pod(0).len() <= 63, "{}", pod(0));
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn keep(host: &Host, name: &str, subject: &Dynamic, fact: &Dynamic) -> Result<cr
             let object = json!({
                 "apiVersion": "v1", "kind": "ConfigMap",
                 "metadata": {"name": place.name.name, "namespace": place.namespace, "labels": {"app.kubernetes.io/managed-by": "railrun"}},
-                "data": {"about": place.about, "run": host.run_id, "at": jiff::Timestamp::now().to_string(), "fact": value::plain(fact).to_string()},
+                "data": {"about": host.redactor.redact(&place.about), "run": host.run_id, "at": jiff::Timestamp::now().to_string(), "fact": value::plain(fact).to_string()},
             });
             let cluster = host.cluster()?;
             host.wait::<_, _, Fault>(cluster.apply(permit, &object, "railrun", true)).map(|_| ())

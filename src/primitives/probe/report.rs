@@ -113,7 +113,8 @@ pub fn report(running: &Running, present: Present, ended: Duration) -> Report {
 }
 
 fn recovered(outage: &Outage, mark: Duration) -> Option<Duration> {
-    if outage.failed == 0 { Some(mark) } else { outage.first_success_ms.map(Duration::from_millis) }
+    // What failed before the mark had nothing to recover from.
+    if outage.failed == outage.failed_before { Some(mark) } else { outage.first_success_ms.map(Duration::from_millis) }
 }
 
 fn role(standing: Standing) -> &'static str {
@@ -194,6 +195,17 @@ mod tests {
             Some(Err("two primaries".into())),
         );
         assert_eq!((seen.lost, seen.unread.as_deref()), (None, Some("two primaries")));
+    }
+
+    #[test]
+    fn what_failed_before_the_mark_had_nothing_to_recover_from() {
+        let of = |samples: &[Sample<u64>]| {
+            let mark = Duration::from_millis(150);
+            recovered(&outage(samples, Duration::from_millis(100), mark, Duration::from_millis(400)), mark)
+        };
+        assert_eq!(of(&[sample(0, Err("slow")), sample(100, Ok(1)), sample(200, Ok(2))]), Some(Duration::from_millis(150)));
+        assert_eq!(of(&[sample(0, Ok(1)), sample(200, Err("x")), sample(300, Ok(2))]), Some(Duration::from_millis(305)));
+        assert_eq!(of(&[sample(0, Ok(1)), sample(200, Err("x"))]), None);
     }
 
     #[test]

@@ -64,15 +64,29 @@ impl Repo<'_> {
     }
 
     pub async fn commit(&self, permit: &Permit, request: &Request) -> Result<Commit, RepoError> {
-        let files: Vec<String> = self.paths(request)?.iter().map(|path| self.relative(path)).collect();
+        let mut differing = Vec::new();
+        for path in self.paths(request)? {
+            if self.find_committed(&path).await? != self.content(&path)? {
+                differing.push(self.relative(&path));
+            }
+        }
         if self.branch().await?.as_deref() != Some(&request.branch) {
             self.write_git(permit, &["switch", "--quiet", "-C", &request.branch], &[], None).await?;
         }
-        self.write_git(permit, &["add", "--all", "--"], &files, None).await?;
+        // git refuses a name that is neither on disk nor in its index: one whose removal a commit that failed has staged.
+        let mut known = Vec::new();
+        for file in &differing {
+            if self.exists(file)? || !self.read_git(&["ls-files", "--", file]).await?.is_empty() {
+                known.push(file.clone());
+            }
+        }
+        if !known.is_empty() {
+            self.write_git(permit, &["add", "--all", "--"], &known, None).await?;
+        }
         let author = self.author().await?;
         let mut words: Vec<&str> = author.iter().map(String::as_str).collect();
         words.extend(["commit", "--quiet", "--file=-", "--only", "--"]);
-        self.write_git(permit, &words, &files, Some(&request.message)).await?;
+        self.write_git(permit, &words, &differing, Some(&request.message)).await?;
         Ok(Commit { id: self.head().await?, branch: request.branch.clone() })
     }
 

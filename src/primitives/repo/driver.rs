@@ -2,7 +2,7 @@
 //! `commit`'s business. In a dry run planned files, commits and branches are seen as if they had been made.
 
 use super::error::RepoError;
-use super::makefile::{self, Refusal, Target};
+use super::makefile::{self, Target};
 use crate::effect::{Diff, Permit, Preview};
 use crate::files::Files;
 use crate::process::{Command, Process, ProcessError};
@@ -142,10 +142,7 @@ impl<'h> Repo<'h> {
         makefile::with_target(&text, name, target).map_err(|refusal| RepoError::BadMakefile {
             file: file.into(),
             name: name.into(),
-            reason: match refusal {
-                Refusal::Shared(names) => format!("one rule makes `{names}`"),
-                Refusal::Twice => "several rules make it".into(),
-            },
+            reason: refusal.to_string(),
         })
     }
 

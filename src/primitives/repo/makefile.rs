@@ -2,6 +2,7 @@
 //! declared phony. Nothing else of the file is altered.
 
 use serde::Deserialize;
+use std::fmt::{self, Display};
 
 /// A target as it should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -22,24 +23,54 @@ pub enum Refusal {
     Shared(String),
     /// Several rules have a recipe for it.
     Twice,
+    /// It is a double-colon rule: several of them may make it.
+    DoubleColon,
+    /// It stands inside a condition: what it is depends on variables.
+    Conditional,
+    /// A condition begins in its recipe and ends beyond it.
+    CutThrough,
+    /// Recipes of this file do not begin with a tab.
+    OtherPrefix,
 }
 
-/// The Makefile with this target in it.
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Shared(names) => write!(f, "one rule makes `{names}`"),
+            Refusal::Twice => f.write_str("several rules make it"),
+            Refusal::DoubleColon => f.write_str("its rule has two colons, so that others may add to it"),
+            Refusal::Conditional => f.write_str("its rule stands inside a condition"),
+            Refusal::CutThrough => f.write_str("a condition begins in its recipe and ends beyond it"),
+            Refusal::OtherPrefix => f.write_str("the file sets `.RECIPEPREFIX`"),
+        }
+    }
+}
+
+/// The Makefile with this target in it. Every other line keeps its bytes.
 pub fn with_target(text: &str, name: &str, target: &Target) -> Result<String, Refusal> {
-    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let rules = rules(&lines);
-    let own: Vec<&Rule> = rules.iter().filter(|rule| rule.names.iter().any(|one| one == name)).collect();
+    let carriage = text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n"));
+    let mut lines: Vec<String> = text.strip_suffix('\n').unwrap_or(text).split('\n').map(str::to_owned).collect();
+    if text.is_empty() {
+        lines.clear();
+    }
+    let seen = Seen::of(&lines);
+    if seen.other_prefix {
+        return Err(Refusal::OtherPrefix);
+    }
+    let new: Vec<String> = target.lines(name).into_iter().map(|line| if carriage { line + "\r" } else { line }).collect();
+    let own: Vec<&Rule> = seen.rules.iter().filter(|rule| rule.names.iter().any(|one| one == name)).collect();
     match own.as_slice() {
-        [] => add(&mut lines, &rules, name, target),
+        [] => add(&mut lines, &seen.rules, name, new, if carriage { "\r" } else { "" }),
         [rule] if rule.names.len() > 1 => return Err(Refusal::Shared(rule.names.join(" "))),
-        [rule] => drop(lines.splice(rule.first..rule.end, target.lines(name))),
+        [rule] if rule.double => return Err(Refusal::DoubleColon),
+        [rule] if rule.conditional => return Err(Refusal::Conditional),
+        [rule] => drop(lines.splice(rule.first..rule.end.ok_or(Refusal::CutThrough)?, new)),
         _ => return Err(Refusal::Twice),
     }
-    declare_phony(&mut lines, name);
-    let mut made = lines.join(end);
+    declare_phony(&mut lines, name, if carriage { "\r" } else { "" });
+    let mut made = lines.join("\n");
     if text.ends_with('\n') || text.is_empty() {
-        made.push_str(end);
+        made.push('\n');
     }
     Ok(made)
 }
@@ -57,49 +88,86 @@ impl Target {
 struct Rule {
     names: Vec<String>,
     first: usize,
-    end: usize,
+    /// `None` where a condition begins in the recipe and ends beyond it.
+    end: Option<usize>,
+    conditional: bool,
+    double: bool,
 }
 
-fn rules(lines: &[String]) -> Vec<Rule> {
-    let (mut found, mut at, mut defines) = (Vec::new(), 0, 0_usize);
-    while at < lines.len() {
-        let line = lines[at].trim_end();
-        let header_end = logical_end(lines, at);
-        match line.split_whitespace().next() {
-            Some("define") => defines += 1,
-            Some("endef") => defines = defines.saturating_sub(1),
-            _ => {}
+/// What make would see in a file.
+#[derive(Default)]
+struct Seen {
+    rules: Vec<Rule>,
+    /// The first lines of `.PHONY` that hold in any case.
+    phony: Vec<usize>,
+    other_prefix: bool,
+}
+
+impl Seen {
+    fn of(lines: &[String]) -> Self {
+        let (mut seen, mut at, mut defines, mut conditions) = (Self::default(), 0, 0_usize, 0_usize);
+        while at < lines.len() {
+            let header_end = logical_end(lines, at);
+            let line = joined(&lines[at..header_end]);
+            let mut words = line.split_whitespace().skip_while(|word| ["export", "unexport", "override", "private"].contains(word));
+            match words.next() {
+                Some("define") => defines += 1,
+                Some("endef") => defines = defines.saturating_sub(1),
+                _ if defines > 0 => {}
+                Some("ifeq" | "ifneq" | "ifdef" | "ifndef") => conditions += 1,
+                Some("endif") => conditions = conditions.saturating_sub(1),
+                Some(word) if word.starts_with(".RECIPEPREFIX") => seen.other_prefix = true,
+                Some(word) if conditions == 0 && word.starts_with(".PHONY") && is_phony(&line) => seen.phony.push(at),
+                _ => {}
+            }
+            let header = if defines == 0 { targets(&line) } else { None };
+            let Some((names, double)) = header else {
+                at = header_end;
+                continue;
+            };
+            let end = recipe_end(lines, header_end);
+            seen.rules.push(Rule { names, first: at, end, conditional: conditions > 0, double });
+            at = end.unwrap_or(header_end);
         }
-        let names = if defines == 0 { targets(line) } else { None };
-        let Some(names) = names else {
-            at = header_end;
-            continue;
-        };
-        let end = recipe_end(lines, header_end);
-        found.push(Rule { names, first: at, end });
-        at = end;
+        seen
     }
-    found
 }
 
-/// The targets that a line begins a rule for; nothing for assignments, directives, special targets.
-fn targets(line: &str) -> Option<Vec<String>> {
-    if line.starts_with(['\t', ' ', '#', '.']) || line.is_empty() {
+fn is_phony(line: &str) -> bool {
+    line.trim_start().strip_prefix(".PHONY").is_some_and(|rest| rest.trim_start().starts_with(':'))
+}
+
+/// A line with those that it goes on in.
+fn joined(lines: &[String]) -> String {
+    lines.iter().map(|line| line.trim_end().trim_end_matches('\\')).collect::<Vec<_>>().join(" ")
+}
+
+/// The targets that a line begins a rule for, and whether it has two colons; nothing for assignments, directives, special targets.
+fn targets(line: &str) -> Option<(Vec<String>, bool)> {
+    let line = if line.starts_with('\t') { return None } else { line.trim() };
+    if line.starts_with(['#', '.']) || line.is_empty() {
         return None;
     }
     let (names, rest) = line.split_once(':')?;
-    if names.contains(['=', '$', '%', '#']) || rest.starts_with('=') || rest.starts_with(":=") {
+    if names.contains(['=', '$', '%', '#']) || rest.starts_with('=') || rest.starts_with(":=") || rest.starts_with("::=") {
         return None;
     }
-    let rest = rest.trim_start_matches(':').split('#').next().unwrap_or_default();
-    // `name: VARIABLE = value` sets a variable for a target.
-    let sets_variable = rest.split(';').next().is_some_and(|needs| needs.contains('='));
-    (!sets_variable).then(|| names.split_whitespace().map(str::to_owned).collect())
+    let needs = rest.trim_start_matches(':').split('#').next().unwrap_or_default();
+    let names = names.split_whitespace().map(str::to_owned).collect();
+    (!sets_variable(needs)).then(|| (names, rest.starts_with(':')))
+}
+
+/// `name: VARIABLE = value` sets a variable for a target; `name: $(if $(A),b=c)` does not.
+fn sets_variable(needs: &str) -> bool {
+    let Some((before, _)) = needs.split(';').next().and_then(|needs| needs.split_once('=')) else { return false };
+    let words: Vec<&str> = before.trim_end_matches([':', '+', '?', '!']).split_whitespace().collect();
+    let plain = words.last().is_some_and(|name| !name.contains('$'));
+    plain && words.iter().rev().skip(1).all(|word| ["export", "unexport", "override", "private"].contains(word))
 }
 
 /// Where a line ends that goes on after a backslash.
 fn logical_end(lines: &[String], first: usize) -> usize {
-    let goes_on = |at: &usize| lines.get(*at).is_some_and(|line| line.ends_with('\\'));
+    let goes_on = |at: &usize| lines.get(*at).is_some_and(|line| line.trim_end_matches('\r').ends_with('\\'));
     let mut at = first;
     while goes_on(&at) {
         at += 1;
@@ -108,14 +176,16 @@ fn logical_end(lines: &[String], first: usize) -> usize {
 }
 
 /// A recipe goes on over blank lines, comments and whole conditions as long as another of its lines follows.
-fn recipe_end(lines: &[String], first: usize) -> usize {
-    let (mut end, mut at, mut open) = (first, first, 0_usize);
+fn recipe_end(lines: &[String], first: usize) -> Option<usize> {
+    let (mut end, mut at, mut open, mut own) = (first, first, 0_usize, false);
     while at < lines.len() {
         let line = &lines[at];
         match line.split_whitespace().next() {
             _ if line.starts_with('\t') => {
                 at = logical_end(lines, at);
-                end = at;
+                // What stands in a condition is its recipe's only if the condition ends in it too.
+                own |= open > 0;
+                end = if open == 0 { at } else { end };
                 continue;
             }
             None => {}
@@ -123,108 +193,52 @@ fn recipe_end(lines: &[String], first: usize) -> usize {
             Some("else") if open > 0 => {}
             Some("endif") if open > 0 => {
                 open -= 1;
-                end = if open == 0 { at + 1 } else { end };
+                end = if open == 0 && own { at + 1 } else { end };
             }
             Some(word) if word.starts_with('#') => {}
             Some(_) => break,
         }
         at += 1;
     }
-    end
+    (open == 0 || !own).then_some(end)
 }
 
-/// Beside the last target with the same first word, else at the end.
-fn add(lines: &mut Vec<String>, rules: &[Rule], name: &str, target: &Target) {
+/// Beside the last target with the same first word, else at the end; in no condition.
+fn add(lines: &mut Vec<String>, rules: &[Rule], name: &str, mut new: Vec<String>, carriage: &str) {
     let family = name.split('-').next().unwrap_or(name);
-    let kin = rules.iter().rev().find(|rule| rule.names.iter().any(|one| one.split('-').next() == Some(family)));
-    let mut new = target.lines(name);
-    let at = match kin {
-        Some(rule) => rule.end,
+    let is_kin = |rule: &&Rule| !rule.conditional && rule.names.iter().any(|one| one.split('-').next() == Some(family));
+    let at = match rules.iter().rev().filter(is_kin).find_map(|rule| rule.end) {
+        Some(end) => end,
         None => lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1),
     };
     if at > 0 {
-        new.insert(0, String::new());
+        new.insert(0, carriage.to_owned());
     }
     lines.splice(at..at, new);
 }
 
-fn declare_phony(lines: &mut Vec<String>, name: &str) {
-    let declared = |at: usize, lines: &[String]| {
-        lines[at..logical_end(lines, at)].iter().flat_map(|line| uncommented(line).split_whitespace()).any(|word| word == name)
+fn declare_phony(lines: &mut Vec<String>, name: &str, carriage: &str) {
+    let seen = Seen::of(lines);
+    let declared = |at: &usize| {
+        joined(&lines[*at..logical_end(lines, *at)]).split('#').next().unwrap_or_default().split_whitespace().any(|word| word == name)
     };
-    let phony: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with(".PHONY:")).collect();
-    if phony.iter().any(|at| declared(*at, lines)) {
+    if seen.phony.iter().any(declared) {
         return;
     }
-    if let Some(at) = phony.first() {
+    if let Some(at) = seen.phony.first() {
         let last = logical_end(lines, *at) - 1;
-        let (names, comment) = lines[last].split_at(uncommented(&lines[last]).len());
+        let (line, end) = match lines[last].strip_suffix('\r') {
+            Some(line) => (line, "\r"),
+            None => (lines[last].as_str(), ""),
+        };
+        let (names, comment) = line.split_at(line.find('#').unwrap_or(line.len()));
         let gap = if comment.is_empty() { "" } else { " " };
-        lines[last] = format!("{} {name}{gap}{comment}", names.trim_end());
+        lines[last] = format!("{} {name}{gap}{comment}{end}", names.trim_end());
     } else {
-        let at = rules(lines).iter().find(|rule| rule.names.iter().any(|one| one == name)).map_or(0, |rule| rule.first);
-        lines.splice(at..at, [format!(".PHONY: {name}"), String::new()]);
+        let at = seen.rules.iter().find(|rule| rule.names.iter().any(|one| one == name)).map_or(0, |rule| rule.first);
+        lines.splice(at..at, [format!(".PHONY: {name}{carriage}"), carriage.to_owned()]);
     }
-}
-
-fn uncommented(line: &str) -> &str {
-    line.split('#').next().unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MAKEFILE: &str = "# S2\n-include local.mk\nA := b:c\nX ?= 1\nsmoke: X = 2\n\n.PHONY: help smoke \\\n  old-deploy\n\nhelp: ## Show\n\t@grep x\n\nold-deploy: help ## Old\n\tone; \\\n  two\n\n# between\n\tthree\n\nlast:\n\t@true\n";
-
-    fn target(recipe: &str) -> Target {
-        Target { help: "New".into(), needs: vec![], recipe: vec![recipe.into()] }
-    }
-
-    #[test]
-    fn a_condition_in_a_recipe_goes_with_it_and_a_comment_behind_phony_stays_one() {
-        let text = ".PHONY: a # all of them\n\na:\n\tone\nifdef X\n\ttwo\nendif\n\nb:\n\tthree\n";
-        let changed = with_target(text, "a", &target("new")).unwrap();
-        assert_eq!(changed, ".PHONY: a # all of them\n\na: ## New\n\tnew\n\nb:\n\tthree\n");
-        let added = with_target(text, "c", &target("new")).unwrap();
-        assert!(added.starts_with(".PHONY: a c # all of them\n"), "{added}");
-        assert_eq!(with_target(&added, "c", &target("new")).unwrap(), added);
-    }
-
-    #[test]
-    fn an_existing_target_is_replaced_where_it_is_and_nothing_else() {
-        let made = with_target(MAKEFILE, "old-deploy", &target("new")).unwrap();
-        assert_eq!(
-            made,
-            MAKEFILE.replace("old-deploy: help ## Old\n\tone; \\\n  two\n\n# between\n\tthree\n", "old-deploy: ## New\n\tnew\n")
-        );
-        assert_eq!(with_target(&made, "old-deploy", &target("new")).unwrap(), made);
-    }
-
-    #[test]
-    fn a_missing_target_is_added_beside_its_kin_and_declared_phony() {
-        let made = with_target(MAKEFILE, "old-status", &target("s")).unwrap();
-        let wanted =
-            MAKEFILE.replace("  old-deploy\n", "  old-deploy old-status\n").replace("\tthree\n", "\tthree\n\nold-status: ## New\n\ts\n");
-        assert_eq!(made, wanted);
-        assert_eq!(with_target(&made, "old-status", &target("s")).unwrap(), made);
-    }
-
-    #[test]
-    fn without_kin_it_goes_to_the_end_and_without_phony_one_is_made() {
-        assert_eq!(with_target("a:\n\tb\n", "new", &target("n")).unwrap(), "a:\n\tb\n\n.PHONY: new\n\nnew: ## New\n\tn\n");
-        assert_eq!(with_target("", "new", &target("n")).unwrap(), ".PHONY: new\n\nnew: ## New\n\tn\n");
-    }
-
-    #[test]
-    fn what_make_would_not_read_as_one_rule_is_refused() {
-        assert_eq!(with_target("a b:\n\tx\n", "a", &target("n")), Err(Refusal::Shared("a b".into())));
-        assert_eq!(with_target("a:\n\tx\na:\n\ty\n", "a", &target("n")), Err(Refusal::Twice));
-    }
-
-    #[test]
-    fn a_variable_and_a_definition_are_no_target() {
-        let text = "define a\na:\n\tx\nendef\nb: a = 1\na := x\n";
-        assert!(with_target(text, "a", &target("n")).unwrap().starts_with(text));
-    }
-}
+mod tests;

@@ -223,3 +223,18 @@ fn a_target_of_a_makefile_is_set_once() {
     trial.run("repo::open(\"cluster\").set_target(\"Makefile\", \"c\", #{ recipe: [\"@true\"] })");
     assert_eq!((trial.disk("c/Makefile"), trial.said().len()), ("a b:\n\t@true\n".into(), 1));
 }
+
+/// A hook of the checkout's refuses the commit when everything is staged; the next attempt must not stumble over that.
+#[test]
+fn a_commit_that_was_refused_can_be_made_later() {
+    let trial = with_checkout();
+    let hook = trial.folder.path().join("c/.git/hooks/pre-commit");
+    trial.put("c/.git/hooks/pre-commit", "#!/bin/sh\nexit 1\n");
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let commit = "let c = repo::open(\"cluster\"); c.remove(\"helm/b.txt\"); c.write(\"new.txt\", \"n\"); c.commit(\"m\", [\"helm/b.txt\", \"new.txt\", \"never.txt\"])";
+    assert_eq!(trial.code(commit), "process::failed");
+    std::fs::remove_file(&hook).unwrap();
+    trial.run(commit);
+    assert_eq!(git(&trial, "show --name-status --format= HEAD"), "D\thelm/b.txt\nA\tnew.txt");
+    assert_eq!(git(&trial, "status --porcelain"), "");
+}
