@@ -2,7 +2,7 @@
 //! of no return has been passed and the next run goes forward. Either way Gitea works and no checkout is half-edited.
 
 use super::logs::Mark;
-use super::platform::{Repository, checkout, git_status, keep, login_works};
+use super::platform::{Repository, checkout, git_status, keep, kubectl, login_works};
 
 const FAILING: &str = "    task.step(\"on purpose\", || { throw \"injected on purpose\"; });\n";
 
@@ -50,5 +50,16 @@ fn fails_before(file: &str, text: &str, place: usize, step: &str) {
             let left: Vec<&str> = left.lines().filter(|line| !KEPT.iter().any(|file| line.ends_with(file))).collect();
             assert!(left.is_empty(), "{file}: after a failure before `{step}` {name} has {left:?}");
         }
+        no_volume_is_under_way(file, step);
     }
+}
+
+/// Gitea's volume is held by one claim, beside the only Gitea there is, with the policy that it had.
+fn no_volume_is_under_way(file: &str, step: &str) {
+    let after = format!("{file}: after a failure before `{step}`");
+    let homes = kubectl("get deployment -A -l app.kubernetes.io/name=gitea -o jsonpath='{.items[*].metadata.namespace}'");
+    assert!(["gitea", "apps"].contains(&homes.trim()), "{after} Gitea is in `{homes}`");
+    let volume = kubectl(&format!("-n {homes} get pvc gitea-shared-storage -o jsonpath='{{.spec.volumeName}}'"));
+    let kept = kubectl(&format!("get pv {volume} -o jsonpath='{{.spec.persistentVolumeReclaimPolicy}} {{.metadata.annotations}}'"));
+    assert!(kept.starts_with("Delete ") && !kept.contains("railrun.dev/"), "{after} its volume is {kept}");
 }
