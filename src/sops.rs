@@ -192,15 +192,19 @@ pub fn empty() -> Value {
     Value::Mapping(Mapping::new())
 }
 
-/// Everybody whom a file's metadata names, of whatever kind: age, PGP, a cloud's key service, in groups or not.
+/// Everybody whom a file's metadata names, of whatever kind: age, PGP, a cloud's key service, in groups or not. One is known by
+/// all that is said of him but when, and what, was encrypted to him.
 fn recipients_in(metadata: &Value) -> BTreeSet<String> {
-    const NAMES: [&str; 6] = ["recipient", "fp", "arn", "resource_id", "vault_address", "vaultUrl"];
     const GROUPS: [&str; 7] = ["age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "key_groups"];
+    let about = |(key, value): (&Value, &Value)| {
+        let is_his = key.as_str().is_some_and(|key| !["enc", "created_at"].contains(&key));
+        value.as_str().filter(|text| is_his && !text.is_empty()).map(str::to_owned)
+    };
     let groups = GROUPS.iter().filter_map(|group| metadata.get(group)?.as_sequence()).flatten();
     groups
         .flat_map(|entry| {
-            let own = NAMES.iter().find_map(|name| entry.get(name)?.as_str()).map(str::to_owned);
-            own.into_iter().chain(recipients_in(entry))
+            let said: Vec<String> = entry.as_mapping().into_iter().flatten().filter_map(about).collect();
+            (!said.is_empty()).then(|| said.join(" ")).into_iter().chain(recipients_in(entry))
         })
         .collect()
 }

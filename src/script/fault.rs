@@ -57,7 +57,7 @@ impl Fault {
     /// Whether the question itself is wrong: asked again, it would get the same answer.
     pub fn cannot_pass(&self) -> bool {
         const ABOUT_SCRIPTS: [&str; 5] = ["duration::", "option::", "script::", "settings::", "value::"];
-        const MALFORMED: [&str; 12] = [
+        const MALFORMED: [&str; 10] = [
             "command::empty",
             "helm::bad_name",
             "http::bad_header",
@@ -66,10 +66,8 @@ impl Fault {
             "http::no_tls_inside",
             "http::no_user",
             "http::two_bodies",
-            "kube::bad_name",
             "kube::bad_object",
             "process::missing",
-            "sql::bad_target",
         ];
         let code = self.code();
         ABOUT_SCRIPTS.iter().any(|prefix| code.starts_with(prefix)) || MALFORMED.contains(&code.as_str())

@@ -165,8 +165,8 @@ fn a_dry_run_reads_what_it_planned_and_keeps_the_rule() {
 #[test]
 fn everybody_whom_the_metadata_names_is_a_recipient() {
     let metadata: Value = serde_yaml::from_str(
-        "age: [{recipient: age1a}]\npgp: [{fp: ABC}]\nkms: [{arn: 'arn:x'}]\nkey_groups: [{age: [{recipient: age1b}], hc_vault: [{vault_address: v}]}]\n",
+        "age: [{recipient: age1a}]\npgp: [{fp: ABC}]\nkms: [{arn: 'arn:x'}]\nazure_kv: [{vault_url: u, name: n, version: '1', created_at: today, enc: x}]\nkey_groups: [{age: [{recipient: age1b}], hc_vault: [{vault_address: v, engine_path: e, key_name: k}]}]\n",
     )
     .unwrap();
-    assert_eq!(recipients_in(&metadata).into_iter().collect::<Vec<_>>(), ["ABC", "age1a", "age1b", "arn:x", "v"]);
+    assert_eq!(recipients_in(&metadata).into_iter().collect::<Vec<_>>(), ["ABC", "age1a", "age1b", "arn:x", "u n 1", "v e k"]);
 }

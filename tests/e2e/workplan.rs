@@ -56,6 +56,8 @@ fn the_workplan_runs_to_its_end_in_one_command() {
     repository.railrun(ALL).exits(0).says("T06 is done").says("T03 is done").says("T05 is done");
     assert_eq!(facts(), before, "what users have is not what it was");
     assert!(session.is_known(), "whoever was signed in is signed out");
+    let volume = policy_of_giteas_volume();
+    assert!(volume.starts_with("Delete ") && !volume.contains("railrun.dev/"), "the volume is not as it was: {volume}");
 
     let (mark, committed, begun) = (Mark::now(), heads(), Instant::now());
     let again = repository.railrun(ALL).exits(0);
@@ -163,17 +165,22 @@ fn a_move_that_waits_for_its_commit_stays(repository: &Repository) {
     let hook = checkout("railiance-cluster").join(".git/hooks/pre-commit");
     let refuse = "#!/bin/sh\n! git diff --cached --name-only | grep -q MOVED.md\n";
     shell(&format!("printf '{refuse}' > {0} && chmod +x {0}", hook.display()));
-    repository.railrun(ALL).exits(1).says("nothing is undone");
+    repository.railrun(ALL).exits(1).says("nothing was undone");
     assert!(login_works(), "nobody can log in after the commit was refused");
     let broken = Repository::copy();
-    broken.edit("scripts/t03-gitea-relocate.rhai", "expect(gitea::login_works(), true);", "throw \"injected on purpose\";");
+    let failing = "    task.step(\"on purpose\", || { throw \"injected on purpose\"; });\n    task.commit(";
+    broken.edit("scripts/t03-gitea-relocate.rhai", "    task.commit(", failing);
     broken.railrun(&["run", "t03"]).exits(1).says("injected on purpose");
     assert!(login_works(), "nobody can log in after a second run of T03 has failed");
     assert_eq!(kubectl("-n gitea get deployment -o name"), "", "a second Gitea was made");
-    let volume = kubectl("-n apps get pvc gitea-shared-storage -o jsonpath='{.spec.volumeName}'");
-    let policy = kubectl(&format!("get pv {volume} -o jsonpath='{{.spec.persistentVolumeReclaimPolicy}} {{.metadata.annotations}}'"));
-    assert!(policy.starts_with("Delete ") && !policy.contains("railrun.dev/"), "the volume is not as it was: {policy}");
+    assert!(policy_of_giteas_volume().starts_with("Retain "), "the volume is not kept: {}", policy_of_giteas_volume());
     shell(&format!("rm {}", hook.display()));
+}
+
+/// The reclaim policy of the volume, and its annotations.
+fn policy_of_giteas_volume() -> String {
+    let volume = kubectl("-n apps get pvc gitea-shared-storage -o jsonpath='{.spec.volumeName}'");
+    kubectl(&format!("get pv {volume} -o jsonpath='{{.spec.persistentVolumeReclaimPolicy}} {{.metadata.annotations}}'"))
 }
 
 /// A controller that prunes would delete what moves away from it.

@@ -42,7 +42,7 @@ mod verbs {
 
     /// Calls a closure until it neither throws nor gives `false`, and gives its answer. Options: `every` (`"1s"`),
     /// `timeout` (`"60s"`), `times` (no limit). When it gives up, the closure's last error is thrown on; at once where
-    /// what was asked is itself wrong (an address that is none, an option of the wrong type). A dry run asks once.
+    /// what was asked is itself wrong (an address that is none, an option of the wrong type, a missing setting). A dry run asks once.
     ///
     /// ```rhai
     /// let version = retry(#{ every: "2s", timeout: "90s" }, || http::get("http://localhost:3000/api/v1/version").json);

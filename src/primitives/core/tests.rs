@@ -44,7 +44,6 @@ fn a_question_that_is_itself_wrong_is_asked_once() {
     for (question, code) in [
         ("http::get(\"htp://x\")", "http::bad_url"),
         ("settings::get(\"nowhere\")", "settings::missing"),
-        ("kube::get(\"a/b/c/d\")", "kube::bad_name"),
         ("http::get(\"http://x\", #{ timeout: true })", "option::invalid"),
     ] {
         let tries = format!("try {{ retry(#{{every: \"1ms\", times: 3}}, || {{ n += 1; {question} }}) }} catch (e) {{ code = e.code; }}");

@@ -111,7 +111,7 @@ mod verbs {
     /// Brings a release to what its chart and values say, and waits until it is ready. An absent one is installed
     /// only with `install: true`. `rendered_within` is for a release that users wait for: what an earlier `helm::diff` of this run
     /// rendered so lately, with the same values, is compared with the live objects without asking helm again. It is wrong where the
-    /// chart looks up something that has changed since.
+    /// chart looks up something that has changed since, or where its folder or its version's content has.
     ///
     /// ```rhai
     /// helm::upgrade("platform/postgresql-ha", #{

@@ -86,7 +86,13 @@ impl Repo<'_> {
         let author = self.author().await?;
         let mut words: Vec<&str> = author.iter().map(String::as_str).collect();
         words.extend(["commit", "--quiet", "--file=-", "--only", "--"]);
-        self.write_git(permit, &words, &differing, Some(&request.message)).await?;
+        if let Err(refused) = self.write_git(permit, &words, &differing, Some(&request.message)).await {
+            // As it was: what stays staged would pass for somebody's change once the files are put back.
+            if !known.is_empty() {
+                let _ = self.write_git(permit, &["reset", "--quiet", "--"], &known, None).await;
+            }
+            return Err(refused);
+        }
         Ok(Commit { id: self.head().await?, branch: request.branch.clone() })
     }
 

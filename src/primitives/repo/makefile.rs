@@ -111,7 +111,7 @@ impl Seen {
             let line = joined(&lines[at..header_end]);
             let mut words = line.split_whitespace().skip_while(|word| ["export", "unexport", "override", "private"].contains(word));
             match words.next() {
-                Some("define") => defines += 1,
+                Some("define") if !line.starts_with('\t') && !words.next().is_none_or(|word| word.starts_with(['=', ':'])) => defines += 1,
                 Some("endef") => defines = defines.saturating_sub(1),
                 _ if defines > 0 => {}
                 Some("ifeq" | "ifneq" | "ifdef" | "ifndef") => conditions += 1,
@@ -167,7 +167,12 @@ fn sets_variable(needs: &str) -> bool {
 
 /// Where a line ends that goes on after a backslash.
 fn logical_end(lines: &[String], first: usize) -> usize {
-    let goes_on = |at: &usize| lines.get(*at).is_some_and(|line| line.trim_end_matches('\r').ends_with('\\'));
+    let goes_on = |at: &usize| {
+        lines.get(*at).is_some_and(|line| {
+            let line = line.trim_end_matches('\r');
+            (line.len() - line.trim_end_matches('\\').len()) % 2 == 1
+        })
+    };
     let mut at = first;
     while goes_on(&at) {
         at += 1;
@@ -195,7 +200,10 @@ fn recipe_end(lines: &[String], first: usize) -> Option<usize> {
                 open -= 1;
                 end = if open == 0 && own { at + 1 } else { end };
             }
-            Some(word) if word.starts_with('#') => {}
+            Some(word) if word.starts_with('#') => {
+                at = logical_end(lines, at);
+                continue;
+            }
             Some(_) => break,
         }
         at += 1;
@@ -226,7 +234,9 @@ fn declare_phony(lines: &mut Vec<String>, name: &str, carriage: &str) {
         return;
     }
     if let Some(at) = seen.phony.first() {
-        let last = logical_end(lines, *at) - 1;
+        // A comment ends what counts, also where it goes on in the next line.
+        let end = logical_end(lines, *at);
+        let last = (*at..end).find(|at| lines[*at].contains('#')).unwrap_or(end - 1);
         let (line, end) = match lines[last].strip_suffix('\r') {
             Some(line) => (line, "\r"),
             None => (lines[last].as_str(), ""),

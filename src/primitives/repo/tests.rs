@@ -233,6 +233,7 @@ fn a_commit_that_was_refused_can_be_made_later() {
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
     let commit = "let c = repo::open(\"cluster\"); c.remove(\"helm/b.txt\"); c.write(\"new.txt\", \"n\"); c.commit(\"m\", [\"helm/b.txt\", \"new.txt\", \"never.txt\"])";
     assert_eq!(trial.code(commit), "process::failed");
+    assert_eq!(git(&trial, "diff --cached --name-only"), "", "nothing is left staged");
     std::fs::remove_file(&hook).unwrap();
     trial.run(commit);
     assert_eq!(git(&trial, "show --name-status --format= HEAD"), "D\thelm/b.txt\nA\tnew.txt");

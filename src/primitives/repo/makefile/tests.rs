@@ -88,3 +88,20 @@ fn a_rule_is_seen_however_it_is_written() {
     let defined = "export define b\na:\n\tx\nendef\n";
     assert!(replaced(defined).unwrap().contains(defined), "what is defined is no rule");
 }
+
+#[test]
+fn what_only_looks_like_make_is_left_alone() {
+    let set = |text: &str, name: &str| with_target(text, name, &target("n")).unwrap();
+    let again = |text: &str, name: &str| assert_eq!(set(text, name), text, "a second time nothing changes");
+    let escaped = set(".PHONY: a b\na:\n\tprintf 'x\\\\\nb:\n\ty\n", "a");
+    assert_eq!(escaped, ".PHONY: a b\na: ## New\n\tn\nb:\n\ty\n", "two backslashes go on in no line");
+    let comment = set(".PHONY: a # all \\\n  of them\na:\n\tx\n", "c");
+    assert!(comment.starts_with(".PHONY: a c # all \\\n  of them\n"), "{comment}");
+    again(&comment, "c");
+    let assigned = set("define = x\n.PHONY: a\na:\n\tx\n", "a");
+    assert_eq!(assigned, "define = x\n.PHONY: a\na: ## New\n\tn\n");
+    let recipe = set("%.o:\n\tdefine x\n.PHONY: a\na:\n\tx\n", "a");
+    assert_eq!(recipe, "%.o:\n\tdefine x\n.PHONY: a\na: ## New\n\tn\n");
+    let between = set(".PHONY: a\na:\n\tone\n# said \\\nin two lines\n\ttwo\n", "a");
+    assert_eq!(between, ".PHONY: a\na: ## New\n\tn\n");
+}
