@@ -17,7 +17,7 @@ pub struct Signature {
     pub name: String,
     pub params: Vec<Param>,
     pub returns: String,
-    /// Its doc comment, without the slashes.
+    /// A verb's doc comment, without the slashes. Those of Rhai's own functions are not kept.
     pub doc: String,
 }
 
@@ -55,7 +55,7 @@ pub fn path(namespace: &str, name: &str) -> String {
 
 pub struct Vocabulary {
     functions: BTreeMap<String, BTreeMap<String, Vec<Signature>>>,
-    verbs: BTreeMap<(String, String), Verb>,
+    verbs: BTreeMap<String, BTreeMap<String, Verb>>,
 }
 
 impl Vocabulary {
@@ -68,7 +68,14 @@ impl Vocabulary {
     fn read() -> Self {
         let engine = profile::engine(None, &Sources::new(".".into()));
         let mut functions: BTreeMap<String, BTreeMap<String, Vec<Signature>>> = BTreeMap::new();
-        for (signature, everywhere) in engine.collect_fn_metadata(None, |info| Some(read(&info)), true) {
+        let mut verbs: BTreeMap<String, BTreeMap<String, Verb>> = BTreeMap::new();
+        for primitive in primitives::all() {
+            functions.entry(primitive.name.to_owned()).or_default();
+            let own = primitive.verbs.into_iter().map(|verb| (verb.name.to_owned(), verb));
+            verbs.insert(primitive.name.to_owned(), own.collect());
+        }
+        let names: BTreeSet<&str> = verbs.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
+        for (signature, everywhere) in engine.collect_fn_metadata(None, |info| Some(read(&info, &names)), true) {
             if !is_offered(&signature) {
                 continue;
             }
@@ -83,11 +90,6 @@ impl Vocabulary {
         for overloads in functions.values_mut().flat_map(BTreeMap::values_mut) {
             overloads.sort_by_cached_key(|one| (one.params.len(), one.to_string(), one.kinds()));
         }
-        let mut verbs = BTreeMap::new();
-        for primitive in primitives::all() {
-            functions.entry(primitive.name.to_owned()).or_default();
-            verbs.extend(primitive.verbs.into_iter().map(|verb| ((primitive.name.to_owned(), verb.name.to_owned()), verb)));
-        }
         Self { functions, verbs }
     }
 
@@ -97,12 +99,12 @@ impl Vocabulary {
     }
 
     pub fn verb(&self, namespace: &str, name: &str) -> Option<&Verb> {
-        self.verbs.get(&(namespace.to_owned(), name.to_owned()))
+        self.verbs.get(namespace)?.get(name)
     }
 
     /// The verbs of all primitives, with their namespaces, sorted.
     pub fn verbs(&self) -> impl Iterator<Item = (&str, &Verb)> {
-        self.verbs.iter().map(|((namespace, _), verb)| (namespace.as_str(), verb))
+        self.verbs.iter().flat_map(|(namespace, verbs)| verbs.values().map(|verb| (namespace.as_str(), verb)))
     }
 
     pub fn has_namespace(&self, namespace: &str) -> bool {
@@ -138,7 +140,7 @@ fn is_offered(signature: &Signature) -> bool {
 }
 
 /// A function, and whether it is known without its namespace too (the methods of handles are).
-fn read(info: &FuncInfo<'_>) -> (Signature, bool) {
+fn read(info: &FuncInfo<'_>, verbs: &BTreeSet<&str>) -> (Signature, bool) {
     let function = info.metadata;
     let mut params: Vec<Param> = function.params_info.iter().map(|param| read_param(param)).collect();
     params.resize_with(function.num_params, || Param { name: "_".into(), kind: "any".into(), mutable: false });
@@ -147,7 +149,7 @@ fn read(info: &FuncInfo<'_>) -> (Signature, bool) {
         name: function.name.to_string(),
         params,
         returns: kind_of(&function.return_type),
-        doc: plain(function.comments.iter().map(AsRef::as_ref)),
+        doc: if verbs.contains(&*function.name) { plain(function.comments.iter().map(AsRef::as_ref)) } else { String::new() },
     };
     (signature, function.namespace == FnNamespace::Global)
 }

@@ -2,6 +2,7 @@
 //! wrong is the rules' business.
 
 use rhai::{Expr, FnCallExpr, Position, ScriptFuncDef, Stmt};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What a name stands for where it is used.
@@ -68,7 +69,7 @@ impl<'a> Call<'a> {
     }
 
     /// `helm` in `helm::upgrade`; deeper paths are joined.
-    pub fn namespace(&self) -> Option<String> {
+    pub fn namespace(&self) -> Option<Cow<'a, str>> {
         namespace(&self.written.namespace)
     }
 
@@ -79,7 +80,7 @@ impl<'a> Call<'a> {
 
 pub struct Mention<'a> {
     pub name: &'a str,
-    pub namespace: Option<String>,
+    pub namespace: Option<Cow<'a, str>>,
     pub position: Position,
     pub binding: Option<Binding<'a>>,
     /// The name in scope that was probably meant, where there is no binding.
@@ -169,6 +170,10 @@ impl<'a> Facts<'a> {
     }
 }
 
-pub fn namespace(path: &rhai::Namespace) -> Option<String> {
-    (!path.is_empty()).then(|| path.path.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join("::"))
+pub fn namespace(path: &rhai::Namespace) -> Option<Cow<'_, str>> {
+    match path.path.as_slice() {
+        [] => None,
+        [one] => Some(one.name.as_str().into()),
+        several => Some(several.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join("::").into()),
+    }
 }

@@ -6,6 +6,7 @@ use super::world::{Home, Unit, World};
 use crate::engine::wording::arguments;
 use crate::script::value::nearest;
 use rhai::{ASTFlags, FnAccess, Position, ScriptFuncDef, Stmt};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What Rhai itself provides under a name, without a function behind it.
@@ -205,7 +206,7 @@ fn exports(unit: &Unit<'_>, name: &str) -> bool {
 
 /// Imports that nobody uses, hide a namespace, or stand where they are not seen.
 fn imports(world: &World<'_>, unit: &Unit<'_>, found: &mut Findings) {
-    let used: BTreeSet<String> = unit
+    let used: BTreeSet<Cow<'_, str>> = unit
         .facts
         .calls
         .iter()

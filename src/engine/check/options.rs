@@ -29,7 +29,7 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
 /// The ways to call it with so many arguments; none where a script's own function stands behind the call.
 fn fitting<'w>(world: &'w World<'_>, unit: &Unit<'_>, call: &Call<'_>) -> Vec<&'w Signature> {
     let namespace = call.namespace().unwrap_or_default();
-    if unit.imports.contains_key(&namespace) || (namespace.is_empty() && unit.named(call.name()).next().is_some()) {
+    if unit.imports.contains_key(&*namespace) || (namespace.is_empty() && unit.named(call.name()).next().is_some()) {
         return Vec::new();
     }
     let count = call.written.args.len() + usize::from(call.is_method);

@@ -9,6 +9,7 @@ use super::task::is_task;
 use super::world::{Target, Unit, World};
 use crate::script::Kind;
 use rhai::{Expr, ScriptFuncDef};
+use std::collections::HashMap;
 
 /// Methods of lists and the like that call their closure at once.
 const AT_ONCE: [&str; 14] =
@@ -58,8 +59,7 @@ fn declares_only(world: &World<'_>, unit: &Unit<'_>, def: &ScriptFuncDef, found:
 
 /// The calls that happen when the function itself is called, and not later in a closure that it made.
 fn calls_at_once<'u, 'a>(world: &'u World<'a>, unit: &'u Unit<'a>, def: &'u ScriptFuncDef) -> impl Iterator<Item = &'u Call<'a>> {
-    let is_own = move |call: &&Call<'a>| call.site.function.is_some_and(|function| std::ptr::eq(function, def));
-    unit.facts.calls.iter().filter(is_own).filter(move |call| is_at_once(world, unit, call.site.closure))
+    unit.calls_in(def).filter(move |call| is_at_once(world, unit, call.site.closure))
 }
 
 fn is_at_once(world: &World<'_>, unit: &Unit<'_>, closure: Option<usize>) -> bool {
@@ -93,7 +93,7 @@ fn acts(world: &World<'_>, unit: &Unit<'_>, index: usize, call: &Call<'_>, found
         Expr::Map(..) => closure_at(unit, index, 1, Some("run")),
         _ => closure_at(unit, index, 1, None),
     };
-    let Some((call, path)) = run.and_then(|run| first(world, unit, run, |kind| kind == Kind::Action)) else { return };
+    let Some((call, path)) = run.and_then(|run| first(world, unit, run, Sought::Action)) else { return };
     let message = format!("{} always acts, and the step has no `done`", through(call, &path));
     found
         .error(unit, "check::no_done", message, call.position)
@@ -107,7 +107,7 @@ fn asks_only(world: &World<'_>, unit: &Unit<'_>, index: usize, call: &Call<'_>, 
         name => (None, format!("`task.{name}`")),
     };
     let closure = closure_at(unit, index, 1, key);
-    let Some((call, path)) = closure.and_then(|closure| first(world, unit, closure, |kind| kind != Kind::Read)) else { return };
+    let Some((call, path)) = closure.and_then(|closure| first(world, unit, closure, Sought::Change)) else { return };
     let message = format!("{} changes something, and {what} only asks", through(call, &path));
     found.error(unit, "check::question_changes", message, call.position).help("a change belongs into the `run` of a step");
 }
@@ -122,9 +122,37 @@ fn through(call: &Call<'_>, path: &str) -> String {
 }
 
 /// The first call in a closure that leads to such a verb, and the verb.
-fn first<'u, 'a>(world: &World<'a>, unit: &'u Unit<'a>, closure: usize, wanted: fn(Kind) -> bool) -> Option<(&'u Call<'a>, String)> {
+fn first<'u, 'a>(world: &World<'a>, unit: &'u Unit<'a>, closure: usize, sought: Sought) -> Option<(&'u Call<'a>, String)> {
     let inside = unit.facts.calls.iter().filter(|call| is_inside(unit, call.site.closure, closure));
-    inside.into_iter().find_map(|call| Some((call, leads_to(world, unit, call, wanted, &mut Seen::new())?)))
+    inside.into_iter().find_map(|call| {
+        let mut seen = Seen::new();
+        let found = leads_to(world, unit, call, sought, &mut seen);
+        if found.is_none() {
+            // None of all that was looked at leads there.
+            world.reached.borrow_mut().extend(seen.into_iter().map(|(_, def)| ((def, sought), None)));
+        }
+        Some((call, found?))
+    })
+}
+
+/// Which verbs are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sought {
+    Action,
+    /// A state or an action.
+    Change,
+}
+
+/// The verb of such a kind that a function leads to, or that there is none.
+pub type Reached = HashMap<(*const ScriptFuncDef, Sought), Option<String>>;
+
+impl Sought {
+    fn is(self, kind: Kind) -> bool {
+        match self {
+            Sought::Action => kind == Kind::Action,
+            Sought::Change => kind != Kind::Read,
+        }
+    }
 }
 
 fn is_inside(unit: &Unit<'_>, closure: Option<usize>, outer: usize) -> bool {
@@ -132,14 +160,21 @@ fn is_inside(unit: &Unit<'_>, closure: Option<usize>, outer: usize) -> bool {
 }
 
 /// The verb of that kind that a call leads to, however deep.
-fn leads_to(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, wanted: fn(Kind) -> bool, seen: &mut Seen) -> Option<String> {
+fn leads_to(world: &World<'_>, unit: &Unit<'_>, call: &Call<'_>, sought: Sought, seen: &mut Seen) -> Option<String> {
     match world.target(unit, call) {
-        Target::Verb(path, verb) if wanted(verb.kind) && !only_reads(call) => Some(path),
+        Target::Verb(path, verb) if sought.is(verb.kind) && !only_reads(call) => Some(path),
         Target::Script(index, def) if !seen.contains(&(index, std::ptr::from_ref(def))) => {
+            let key = (std::ptr::from_ref(def), sought);
+            if let Some(known) = world.reached.borrow().get(&key) {
+                return known.clone();
+            }
             seen.push((index, def));
             let other = &world.units[index];
-            let own = other.facts.calls.iter().filter(|call| call.site.function.is_some_and(|function| std::ptr::eq(function, def)));
-            own.into_iter().find_map(|call| leads_to(world, other, call, wanted, seen))
+            let found = other.calls_in(def).find_map(|call| leads_to(world, other, call, sought, seen));
+            if found.is_some() {
+                world.reached.borrow_mut().insert(key, found.clone());
+            }
+            found
         }
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! The scripts under check with all that they import, and what a call in one of them leads to.
 
 use super::facts::{Call, Facts, Node};
+use super::reach::Reached;
 use super::task::TaskParams;
 use super::tree::{self, Function};
 use super::walk::walk;
@@ -8,7 +9,8 @@ use crate::engine::vocabulary::{Signature, Vocabulary};
 use crate::engine::{Source, Sources, load, resolve};
 use crate::script::{Fault, Verb};
 use rhai::{FnAccess, Position, ScriptFuncDef};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Every script under check and everything they import, each once.
@@ -94,13 +96,38 @@ pub struct Unit<'a> {
     pub source: &'a Source,
     pub facts: Facts<'a>,
     pub functions: Vec<&'a ScriptFuncDef>,
+    by_name: HashMap<&'a str, Vec<&'a ScriptFuncDef>>,
+    /// The calls that stand in each function, by its address.
+    calls: HashMap<*const ScriptFuncDef, Vec<usize>>,
     pub imports: &'a BTreeMap<String, Option<usize>>,
 }
 
 impl<'a> Unit<'a> {
+    fn of(index: usize, source: &'a Source, shelf: &'a Shelf) -> Self {
+        let facts = walk(source.ast.statements(), &shelf.functions[index]);
+        let defs = shelf.functions[index].iter().map(|function| &*function.def);
+        let functions: Vec<&ScriptFuncDef> = defs.filter(|def| !def.name.starts_with("anon$")).collect();
+        let mut by_name: HashMap<&str, Vec<&ScriptFuncDef>> = HashMap::new();
+        for def in &functions {
+            by_name.entry(def.name.as_str()).or_default().push(def);
+        }
+        let mut calls: HashMap<*const ScriptFuncDef, Vec<usize>> = HashMap::new();
+        for (at, call) in facts.calls.iter().enumerate() {
+            if let Some(def) = call.site.function {
+                calls.entry(std::ptr::from_ref(def)).or_default().push(at);
+            }
+        }
+        Self { index, source, facts, functions, by_name, calls, imports: &shelf.imports[index] }
+    }
+
     /// The functions of this name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &'a ScriptFuncDef> {
-        self.functions.iter().copied().filter(move |def| def.name == name)
+        self.by_name.get(name).into_iter().flatten().copied()
+    }
+
+    /// The calls that stand in a function of this script, closures in it included.
+    pub fn calls_in(&self, def: &ScriptFuncDef) -> impl Iterator<Item = &Call<'a>> {
+        self.calls.get(&std::ptr::from_ref(def)).into_iter().flatten().map(|at| &self.facts.calls[*at])
     }
 
     /// Where this script imports that one.
@@ -146,20 +173,16 @@ pub struct World<'a> {
     pub shelf: &'a Shelf,
     pub scripts: &'a Sources,
     pub task_params: TaskParams,
+    /// What functions lead to, as far as it has been found out.
+    pub reached: RefCell<Reached>,
     /// How many of the units were asked for; the others are imported by them.
     given: usize,
 }
 
 impl<'a> World<'a> {
     pub fn new(shelf: &'a Shelf, words: &'a Vocabulary, scripts: &'a Sources, given: usize) -> Self {
-        let unit = |(index, source): (usize, &'a Arc<Source>)| Unit {
-            index,
-            source,
-            facts: walk(source.ast.statements(), &shelf.functions[index]),
-            functions: shelf.functions[index].iter().map(|function| &*function.def).filter(|def| !def.name.starts_with("anon$")).collect(),
-            imports: &shelf.imports[index],
-        };
-        Self { units: shelf.sources.iter().enumerate().map(unit).collect(), words, shelf, scripts, task_params: TaskParams::new(), given }
+        let units = shelf.sources.iter().enumerate().map(|(index, source)| Unit::of(index, source, shelf)).collect();
+        Self { units, words, shelf, scripts, task_params: TaskParams::new(), reached: RefCell::default(), given }
     }
 
     /// The scripts that were asked for, without what only they import.
