@@ -2,6 +2,7 @@
 //! engine's own metadata, so it cannot be out of date; the words are the verbs' doc comments.
 
 use crate::engine::examples;
+use crate::engine::header::KEYS;
 use crate::engine::vocabulary::{Param, Signature, Vocabulary, path};
 use crate::engine::{METHODS, Method};
 use crate::script::value::nearest;
@@ -177,7 +178,9 @@ fn indented(doc: &str) -> String {
 }
 
 fn task() -> String {
-    METHODS.iter().map(about).collect::<Vec<_>>().join("\n")
+    let keys = KEYS.iter().map(|(name, what)| format!("    {name}: {what}\n")).collect::<Vec<_>>().concat();
+    let methods = METHODS.iter().map(about).collect::<Vec<_>>().join("\n");
+    format!("const TASK = #{{ id: …, title: … }}\n{keys}\n{methods}")
 }
 
 fn about(method: &Method) -> String {
@@ -186,6 +189,9 @@ fn about(method: &Method) -> String {
 
 fn task_table() -> String {
     let mut text = String::from("| | |\n|---|---|\n");
+    for (name, what) in KEYS {
+        let _ = writeln!(text, "| `TASK.{name}` | {} |", what.replace('|', "\\|"));
+    }
     for method in &METHODS {
         let _ = writeln!(text, "| `task.{}({})` | {} |", method.name, method.params.join(", "), method.about.replace('|', "\\|"));
     }

@@ -6,8 +6,15 @@ use crate::script::Origin;
 use crate::script::value::nearest;
 use rhai::{ASTFlags, Expr, Position, Stmt};
 
-/// The keys a `TASK` may have.
-pub const KEYS: [&str; 6] = ["id", "title", "needs", "after", "on_request", "state_hub_task_id"];
+/// The keys a `TASK` may have, and what each says.
+pub const KEYS: [(&str, &str); 6] = [
+    ("id", "what commands call it: `\"T01\"`"),
+    ("title", "what people call it"),
+    ("needs", "tasks that must be done now: `[\"T01\"]`; they are asked, not remembered"),
+    ("after", "tasks that go first where both are asked for"),
+    ("on_request", "`true`: nobody waits for it, so that `status` counts it as no gap"),
+    ("state_hub_task_id", "what another system calls it; JSON output repeats it"),
+];
 
 /// What a script says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,9 +116,10 @@ impl Written {
                 _ => self.flaw(format!("`{key}` in `TASK` must be `true` or `false`"), None, value.start_position()),
             },
             _ => {
-                let help = match nearest(key, KEYS) {
+                let names = KEYS.map(|(name, _)| name);
+                let help = match nearest(key, names) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("a task has: {}", KEYS.join(", ")),
+                    None => format!("a task has: {}", names.join(", ")),
                 };
                 self.flaw(format!("unknown key `{key}` in `TASK`"), Some(help), position);
             }
