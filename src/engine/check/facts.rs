@@ -57,6 +57,8 @@ pub struct Call<'a> {
     pub position: Position,
     /// `x` in `x.f()`; nothing for `f()`.
     pub receiver: Option<&'a Expr>,
+    /// `x` in `x.a.f()` and `x[1].f()`: the variable at the head of the chain that it stands in.
+    pub head: Option<&'a str>,
     pub is_method: bool,
     /// A variable of that name is in scope.
     pub shadowed: bool,

@@ -1,8 +1,9 @@
 //! Habits from other languages that Rhai answers with silence: each of these runs, and does something else.
 
 use super::Findings;
-use super::facts::{Call, Kind, Node, Use};
+use super::facts::{Call, Closure, Kind, Node, Use};
 use super::options::kind_of;
+use super::reach::AT_ONCE;
 use super::world::{Target, Unit, World};
 use crate::duration;
 use crate::engine::vocabulary::Signature;
@@ -30,11 +31,23 @@ pub fn check(world: &World<'_>, found: &mut Findings) {
                 _ => {}
             }
         }
+        unit.facts.closures.iter().for_each(|closure| inside_its_own_chain(unit, closure, found));
         for call in unit.facts.calls.iter().filter(|call| call.name() == "type_of") {
             if let Some(value) = call.written.args.first().or(call.receiver) {
                 swallowed(world, unit, value, "type_of", call.position, found);
             }
         }
+    }
+}
+
+/// `list.filter(|one| list.len() > 1)`: Rhai locks a variable for the whole of its chain, and the closure finds it locked.
+fn inside_its_own_chain(unit: &Unit<'_>, closure: &Closure<'_>, found: &mut Findings) {
+    let Some(call) = closure.handed_to.map(|handed| &unit.facts.calls[handed.call]) else { return };
+    let Some(head) = call.head.filter(|_| call.is_method && AT_ONCE.contains(&call.name())) else { return };
+    if closure.captured.iter().any(|(name, _)| *name == head) {
+        let message = format!("this closure uses `{head}`, in the middle of which it is called");
+        let help = format!("take what `{}` goes through into a variable first, or use a loop", call.name());
+        found.error(unit, "check::used_while_changed", message, closure.position).help(help);
     }
 }
 

@@ -12,8 +12,8 @@ use rhai::{Expr, ScriptFuncDef};
 use std::collections::HashMap;
 
 /// Methods of lists and the like that call their closure at once.
-const AT_ONCE: [&str; 14] =
-    ["map", "filter", "all", "some", "for_each", "reduce", "reduce_rev", "find", "find_map", "sort", "index_of", "drain", "retain", "each"];
+pub const AT_ONCE: [&str; 13] =
+    ["map", "filter", "all", "some", "for_each", "reduce", "reduce_rev", "find", "find_map", "sort", "index_of", "drain", "retain"];
 
 pub fn check(world: &World<'_>, found: &mut Findings) {
     for unit in world.scripts_given() {
@@ -68,7 +68,7 @@ fn is_at_once(world: &World<'_>, unit: &Unit<'_>, closure: Option<usize>) -> boo
     let declares = call.is_method
         && METHODS.iter().any(|method| method.name == call.name() && method.name != "each")
         && is_task(world, unit, call.receiver);
-    !declares && AT_ONCE.contains(&call.name()) && is_at_once(world, unit, closure.site.closure)
+    !declares && (AT_ONCE.contains(&call.name()) || call.name() == "each") && is_at_once(world, unit, closure.site.closure)
 }
 
 type Seen = Vec<(usize, *const ScriptFuncDef)>;

@@ -12,7 +12,7 @@ pub fn walk<'a>(statements: &'a [Stmt], functions: &'a [Function]) -> Facts<'a> 
     let (anonymous, named): (Vec<_>, Vec<_>) = functions.iter().partition(|function| function.def.name.starts_with("anon$"));
     let anonymous = anonymous.into_iter().map(|function| (function.def.name.as_str(), function)).collect();
     let top = Site { function: None, closure: None, becomes: Use::Dropped };
-    let mut walker = Walker { facts: Facts::default(), scope: Vec::new(), anonymous, handed: None, written: None, site: top };
+    let mut walker = Walker { facts: Facts::default(), scope: Vec::new(), anonymous, handed: None, written: None, head: None, site: top };
     walker.facts.nodes.extend(statements.iter().map(Node::Top));
     walker.block(statements);
     for function in named {
@@ -28,6 +28,8 @@ struct Walker<'a> {
     handed: Option<Handed<'a>>,
     /// The property that the assignment at hand writes.
     written: Option<Position>,
+    /// The variable at the head of the chain at hand.
+    head: Option<&'a str>,
     site: Site<'a>,
 }
 
@@ -176,12 +178,14 @@ impl<'a> Walker<'a> {
             Expr::Stmt(block) => self.block(block.statements()),
             Expr::FnCall(call, position) => self.call(call, *position, None, false),
             Expr::Dot(parts, flags, _) => {
-                self.receiver(&parts.lhs);
+                let outer = self.begin_chain(&parts.lhs);
                 self.link(&parts.rhs, Some(&parts.lhs), flags.contains(ASTFlags::BREAK));
+                self.head = outer;
             }
             Expr::Index(parts, flags, _) => {
-                self.receiver(&parts.lhs);
+                let outer = self.begin_chain(&parts.lhs);
                 self.index(&parts.rhs, flags.contains(ASTFlags::BREAK));
+                self.head = outer;
             }
             Expr::And(items, _) | Expr::Or(items, _) => self.all_taken(items.iter()),
             Expr::Coalesce(items, position) => {
@@ -190,6 +194,16 @@ impl<'a> Walker<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Walks the head of a chain; the head of the one around it.
+    fn begin_chain(&mut self, head: &'a Expr) -> Option<&'a str> {
+        self.receiver(head);
+        let name = match head {
+            Expr::Variable(parts, ..) => Some(parts.1.as_str()),
+            _ => None,
+        };
+        std::mem::replace(&mut self.head, name)
     }
 
     /// The head of a chain: its value is used, but not handed on.
@@ -255,12 +269,14 @@ impl<'a> Walker<'a> {
     fn call(&mut self, call: &'a FnCallExpr, position: Position, receiver: Option<&'a Expr>, is_method: bool) {
         let shadowed = self.find(&call.name).is_some();
         let index = self.facts.calls.len();
-        self.facts.calls.push(Call { written: call, position, receiver, is_method, shadowed, site: self.site });
+        let head = self.head.take();
+        self.facts.calls.push(Call { written: call, position, receiver, head, is_method, shadowed, site: self.site });
         for (argument, expr) in call.args.iter().enumerate() {
             self.handed = Some(Handed { call: index, argument, key: None });
             self.taken(expr);
         }
         self.handed = None;
+        self.head = head;
     }
 
     /// A closure as Rhai writes it into its tree: a pointer, or a block that shares and curries what it captures.

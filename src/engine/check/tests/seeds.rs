@@ -254,6 +254,13 @@ pub const IN_STEPS: &[(&str, &str, &str, &str, &str)] = &[
         "`sql::execute` always acts, and the step has no `done`",
         "write `#{ done: || …, run: || … }`: `done` says when it need not run again",
     ),
+    (
+        "task.step(\"a\", || { let m = #{ a: 1 }; note(m.keys().filter(|key| m[key] > 1)); });",
+        "check::used_while_changed",
+        "2:61",
+        "this closure uses `m`, in the middle of which it is called",
+        "take what `filter` goes through into a variable first, or use a loop",
+    ),
     ("import \"a\" as a;", "check::import", "2:8", "an import stands inside a function", "imports stand at the top of a script"),
     ("task.step(\"a\", || loop { break nme; });", "check::unknown_variable", "2:32", "there is no variable `nme` here", ""),
     (
