@@ -83,27 +83,19 @@ pub fn load(scripts: &Sources, path: &Path) -> Result<Script, Fault> {
 
 /// A hash of a script and everything that it imports, however deep. An import that fails is `check`'s business.
 fn fingerprint(scripts: &Sources, script: &Source) -> String {
-    let mut texts: BTreeMap<String, Arc<str>> = BTreeMap::new();
-    let mut open = vec![(script.name.clone(), script.text.clone())];
-    while let Some((name, text)) = open.pop() {
-        for import in imports(&text) {
-            if let Ok(source) = resolve::import(scripts, &name, import)
-                && !texts.contains_key(&source.name)
-            {
-                open.push((source.name.clone(), source.text.clone()));
-            }
+    let imported = |source: &Source| {
+        let found = source.imports.iter().filter_map(|name| resolve::import(scripts, &source.name, name).ok());
+        found.collect::<Vec<_>>()
+    };
+    let mut digests = BTreeMap::from([(script.name.clone(), script.digest)]);
+    let mut open = imported(script);
+    while let Some(source) = open.pop() {
+        if digests.insert(source.name.clone(), source.digest).is_none() {
+            open.extend(imported(&source));
         }
-        texts.insert(name, text);
     }
-    let hash = texts
-        .iter()
-        .fold(Sha256::new(), |hash, (name, text)| hash.chain_update(name).chain_update([0]).chain_update(&**text).chain_update([0]));
+    let hash = digests.iter().fold(Sha256::new(), |hash, (name, digest)| hash.chain_update(name).chain_update([0]).chain_update(digest));
     hash.finalize().iter().take(16).fold(String::new(), |hex, byte| hex + format!("{byte:02x}").as_str())
-}
-
-/// The names after `import`. One in a comment too many does no harm.
-fn imports(text: &str) -> impl Iterator<Item = &str> {
-    text.split("import \"").skip(1).filter_map(|rest| rest.split('"').next())
 }
 
 /// A script's text, without a byte order mark.

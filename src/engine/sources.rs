@@ -5,6 +5,7 @@ use crate::engine::load::LoadError;
 use crate::engine::{profile, wording};
 use crate::script::{Fault, Origin};
 use rhai::{AST, Engine, ParseError};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,10 @@ pub struct Source {
     /// Relative to the repository's root where it lies inside; the same name on every machine.
     pub name: String,
     pub text: Arc<str>,
+    /// The names after `import` in it. One in a comment too many does no harm.
+    pub imports: Vec<String>,
+    /// Of the text.
+    pub digest: [u8; 32],
     /// Empty where the text does not compile.
     pub ast: AST,
     failed: Option<Fault>,
@@ -91,7 +96,10 @@ impl Sources {
             Err(error) => (AST::empty(), Some(syntax(name, &error))),
         };
         ast.set_source(name);
-        let source = Arc::new(Source { name: name.to_owned(), text: text.into(), ast, failed });
+        let named = text.split("import \"").skip(1).filter_map(|rest| rest.split('"').next());
+        let imports = named.map(str::to_owned).collect();
+        let digest = Sha256::digest(text).into();
+        let source = Arc::new(Source { name: name.to_owned(), text: text.into(), imports, digest, ast, failed });
         self.remember_closures(&source);
         lock(&self.0.read).insert(name.to_owned(), source.clone());
         source

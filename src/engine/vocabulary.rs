@@ -6,7 +6,7 @@ use crate::primitives;
 use crate::script::Verb;
 use crate::script::value::nearest;
 use rhai::{FnNamespace, FuncInfo};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 /// One way to call a function.
@@ -54,7 +54,7 @@ pub fn path(namespace: &str, name: &str) -> String {
 }
 
 pub struct Vocabulary {
-    functions: BTreeMap<String, BTreeMap<String, Vec<Signature>>>,
+    functions: BTreeMap<String, HashMap<String, Vec<Signature>>>,
     verbs: BTreeMap<String, BTreeMap<String, Verb>>,
 }
 
@@ -67,7 +67,7 @@ impl Vocabulary {
 
     fn read() -> Self {
         let engine = profile::engine(None, &Sources::new(".".into()));
-        let mut functions: BTreeMap<String, BTreeMap<String, Vec<Signature>>> = BTreeMap::new();
+        let mut functions: BTreeMap<String, HashMap<String, Vec<Signature>>> = BTreeMap::new();
         let mut verbs: BTreeMap<String, BTreeMap<String, Verb>> = BTreeMap::new();
         for primitive in primitives::all() {
             functions.entry(primitive.name.to_owned()).or_default();
@@ -87,7 +87,7 @@ impl Vocabulary {
                 add("");
             }
         }
-        for overloads in functions.values_mut().flat_map(BTreeMap::values_mut) {
+        for overloads in functions.values_mut().flat_map(HashMap::values_mut) {
             overloads.sort_by_cached_key(|one| (one.params.len(), one.to_string(), one.kinds()));
         }
         Self { functions, verbs }
@@ -117,7 +117,7 @@ impl Vocabulary {
 
     /// The names in a namespace that a script can write.
     pub fn names(&self, namespace: &str) -> BTreeSet<&str> {
-        self.functions.get(namespace).into_iter().flat_map(BTreeMap::keys).map(String::as_str).filter(|name| is_name(name)).collect()
+        self.functions.get(namespace).into_iter().flat_map(HashMap::keys).map(String::as_str).filter(|name| is_name(name)).collect()
     }
 
     /// What was probably meant by a function that does not exist: in its namespace first, then anywhere.

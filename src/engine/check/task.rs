@@ -7,14 +7,14 @@ use super::header::HOOKS;
 use super::world::{Target, Unit, World};
 use crate::script::value::nearest;
 use rhai::{Expr, ScriptFuncDef};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Whether an expression is the `task` that a hook was given, also under another name or where a hook hands it to a function.
 pub fn is_task(world: &World<'_>, unit: &Unit<'_>, expr: Option<&Expr>) -> bool {
     let Some(binding) = expr.and_then(|expr| unit.facts.binding(expr)) else { return false };
     match binding.kind {
         Kind::Param { index, of_closure: false } => {
-            binding.function.is_some_and(|def| world.task_params.contains(&(unit.index, def.name.to_string(), def.params.len(), index)))
+            binding.function.is_some_and(|def| world.task_params.contains(&(std::ptr::from_ref(def), index)))
         }
         Kind::Param { index: 0, of_closure: true } => {
             let handed = binding.closure.and_then(|index| unit.facts.closures[index].handed_to);
@@ -28,14 +28,14 @@ pub fn is_task(world: &World<'_>, unit: &Unit<'_>, expr: Option<&Expr>) -> bool 
     }
 }
 
-/// Script, function, number of its parameters, and which of them is `task`.
-pub type TaskParams = BTreeSet<(usize, String, usize, usize)>;
+/// A function, by its address, and which of its parameters is `task`.
+pub type TaskParams = HashSet<(*const ScriptFuncDef, usize)>;
 
 /// The parameters that hold `task`: the hooks' own, and where they hand it on.
 pub fn task_params(world: &mut World<'_>) {
-    let hooks = world.scripts_given().flat_map(|unit| unit.functions.iter().map(|def| (unit.index, *def)));
-    let hooks = hooks.filter(|(_, def)| HOOKS.contains(&def.name.as_str()) && def.params.len() == 1);
-    world.task_params = hooks.map(|(index, def)| (index, def.name.to_string(), 1, 0)).collect();
+    let hooks = world.scripts_given().flat_map(|unit| unit.functions.iter().copied());
+    let hooks = hooks.filter(|def| HOOKS.contains(&def.name.as_str()) && def.params.len() == 1);
+    world.task_params = hooks.map(|def| (std::ptr::from_ref(def), 0)).collect();
     loop {
         let more: TaskParams = world.units.iter().flat_map(|unit| handed_on(world, unit)).collect();
         let before = world.task_params.len();
@@ -49,11 +49,13 @@ pub fn task_params(world: &mut World<'_>) {
 fn handed_on(world: &World<'_>, unit: &Unit<'_>) -> TaskParams {
     let mut found = TaskParams::new();
     for call in &unit.facts.calls {
-        let Target::Script(index, def) = world.target(unit, call) else { continue };
-        for (position, argument) in call.written.args.iter().enumerate() {
-            if is_task(world, unit, Some(argument)) {
-                found.insert((index, def.name.to_string(), def.params.len(), position));
-            }
+        let given = call.written.args.iter().enumerate().filter(|(_, argument)| is_task(world, unit, Some(argument)));
+        let places: Vec<usize> = given.map(|(place, _)| place).collect();
+        if places.is_empty() {
+            continue;
+        }
+        if let Target::Script(_, def) = world.target(unit, call) {
+            found.extend(places.into_iter().map(|place| (std::ptr::from_ref(def), place)));
         }
     }
     found
