@@ -41,9 +41,10 @@ td{white-space:nowrap}th:first-child,td:first-child{text-align:left}td small,th 
 /// The whole page.
 pub fn page(rows: &[Row]) -> String {
     let failed = rows.iter().filter(|row| !row.passed).count();
+    let rounds = if rows.len() == 1 { "round" } else { "rounds" };
     let verdict = match failed {
-        0 => format!("<span class=good>✓ all {} rounds within their limits</span>", rows.len()),
-        _ => format!("<span class=bad>✗ {failed} of {} rounds outside their limits</span>", rows.len()),
+        0 => format!("<span class=good>✓ {} of {} {rounds} within limits</span>", rows.len(), rows.len()),
+        _ => format!("<span class=bad>✗ {failed} of {} {rounds} outside limits</span>", rows.len()),
     };
     let when = rows.first().map(|row| text(&row.at)).unwrap_or_default();
     let body: String = rows.iter().map(section).collect();
@@ -151,7 +152,7 @@ pub mod tests {
     #[test]
     fn a_page_stands_alone_and_says_what_was_seen() {
         let html = page(&[row(true)]);
-        for said in ["all 1 rounds within", "2.31 s", "0<br><small>of 700", "never", "4 × refused", "<svg"] {
+        for said in ["✓ 1 of 1 round within", "2.31 s", "0<br><small>of 700", "never", "4 × refused", "<svg"] {
             assert!(html.contains(said), "{said}: {html}");
         }
         for foreign in ["http:", "https:", "<script", "<link", "src="] {
@@ -162,6 +163,6 @@ pub mod tests {
     #[test]
     fn a_row_outside_says_why_and_no_text_escapes_its_place() {
         let html = page(&[row(false)]);
-        assert!(html.contains("✗ 1 of 1 rounds outside") && html.contains("are lost &lt;&amp;&gt;"), "{html}");
+        assert!(html.contains("✗ 1 of 1 round outside") && html.contains("are lost &lt;&amp;&gt;"), "{html}");
     }
 }
