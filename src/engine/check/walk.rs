@@ -1,11 +1,13 @@
 //! From a syntax tree to [`Facts`]: every function once, every closure where it is written, with the variables that
 //! are in scope there. (`AST::walk` knows no scopes, goes in random order and skips `break <expr>`.)
 
+mod closures;
+
 use super::counters;
-use super::facts::{Access, Binding, Call, Closure, Facts, Handed, Kind, Mention, Node, Site, Use, namespace};
+use super::facts::{Access, Binding, Call, Facts, Handed, Kind, Mention, Node, Site, Use, namespace};
 use super::tree::Function;
 use crate::script::value::nearest;
-use rhai::{ASTFlags, Expr, FnCallExpr, FnPtr, Position, Stmt};
+use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt};
 use std::collections::HashMap;
 
 pub fn walk<'a>(statements: &'a [Stmt], functions: &'a [Function]) -> Facts<'a> {
@@ -277,43 +279,6 @@ impl<'a> Walker<'a> {
         }
         self.handed = None;
         self.head = head;
-    }
-
-    /// A closure as Rhai writes it into its tree: a pointer, or a block that shares and curries what it captures.
-    fn closure_of(&self, expr: &'a Expr) -> Option<(&'a Function, usize, Position)> {
-        match expr {
-            Expr::DynamicConstant(value, position) => {
-                let pointer = value.read_lock::<FnPtr>()?;
-                self.anonymous.get(pointer.fn_name()).map(|function| (*function, 0, *position))
-            }
-            Expr::Stmt(block) => match block.statements() {
-                [Stmt::Share(_), Stmt::Expr(curry)] => match &**curry {
-                    Expr::FnCall(call, _) => {
-                        self.closure_of(&call.args[0]).map(|(function, _, position)| (function, call.args.len() - 1, position))
-                    }
-                    _ => None,
-                },
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    fn closure(&mut self, function: &'a Function, captures: usize, position: Position, handed_to: Option<Handed<'a>>) {
-        let def = &*function.def;
-        let names = def.params.iter().take(captures).map(|name| (name.as_str(), self.find(name))).collect();
-        let index = self.facts.closures.len();
-        let arity = def.params.len() - captures;
-        self.facts.closures.push(Closure { position, captured: names, arity, handed_to, site: self.site });
-        let outside = self.site;
-        self.site = Site { closure: Some(index), becomes: Use::Taken, ..outside };
-        let depth = self.scope.len();
-        for (index, name) in def.params.iter().skip(captures).enumerate() {
-            self.declare(name, Kind::Param { index, of_closure: true }, None);
-        }
-        self.block(&function.body);
-        self.scope.truncate(depth);
-        self.site = outside;
     }
 }
 
