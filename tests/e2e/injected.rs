@@ -50,7 +50,10 @@ fn fails_before(file: &str, text: &str, place: usize, step: &str) {
             let left: Vec<&str> = left.lines().filter(|line| !KEPT.iter().any(|file| line.ends_with(file))).collect();
             assert!(left.is_empty(), "{file}: after a failure before `{step}` {name} has {left:?}");
         }
-        no_volume_is_under_way(file, step);
+        // Behind T03's point of no return its volume waits for T03 to go on, whatever runs meanwhile.
+        if file.contains("t03") {
+            no_volume_is_under_way(file, step);
+        }
     }
 }
 
