@@ -30,14 +30,17 @@ def authorization(account):
 
 
 def request(method, url, account, data=None, kind='application/json'):
-    """Sends a request; a connection that breaks or a 5xx is tried again, since a replaced pgpool costs one each."""
+    """Sends a request; a connection that breaks or a 5xx is tried again, since a replaced pgpool costs one each. What is
+    there already when it is tried again was made by the try whose answer was lost."""
     for left in reversed(range(TRIES)):
         ask = urllib.request.Request(url, method=method, data=data,
                                      headers={'Authorization': authorization(account), 'Content-Type': kind})
         try:
-            with DIRECT.open(ask, timeout=30) as answer:
+            with DIRECT.open(ask, timeout=60) as answer:
                 return answer.read()
         except urllib.error.HTTPError as error:
+            if error.code in (409, 422) and left < TRIES - 1:
+                return b''
             if error.code < 500 or not left:
                 raise Answer(method, url, error.code, error.read()) from None
         except OSError:
