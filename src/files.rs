@@ -3,8 +3,10 @@
 
 use crate::effect::{Mode, Permit};
 use miette::Diagnostic;
+use rustix::fs::OFlags;
 use std::collections::HashMap;
 use std::io::{ErrorKind, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -141,17 +143,24 @@ impl Files {
         }
     }
 
-    /// Replaces a file whole: written beside it, synced, then renamed over it. Its mode is kept.
+    /// Replaces a file whole: written beside it, synced, then renamed over it. Its mode is kept. What is written has no name
+    /// until it is whole, so that a kill leaves nothing behind.
     #[expect(clippy::disallowed_methods, reason = "the door to files")]
     pub fn write(&self, _: &Permit, path: &Path, content: &str) -> Result<(), FileError> {
         let write = || -> std::io::Result<()> {
             let folder = path.parent().unwrap_or(Path::new("."));
             std::fs::create_dir_all(folder)?;
             let beside = folder.join(format!(".{}.railrun-{}", path.file_name().unwrap_or_default().to_string_lossy(), std::process::id()));
-            let mut file = std::fs::File::create(&beside)?;
+            let _ = std::fs::remove_file(&beside);
+            let (mut file, named) = match unnamed(folder) {
+                Ok(file) => (file, false),
+                // Not every file system has such files.
+                Err(_) => (std::fs::File::create(&beside)?, true),
+            };
             let written = file.write_all(content.as_bytes()).and_then(|()| file.sync_all());
-            let kept = std::fs::metadata(path).map(|old| std::fs::set_permissions(&beside, old.permissions()));
-            if let Err(error) = written.and(kept.unwrap_or(Ok(()))).and_then(|()| std::fs::rename(&beside, path)) {
+            let kept = std::fs::metadata(path).map_or(Ok(()), |old| file.set_permissions(old.permissions()));
+            let named = written.and(kept).and_then(|()| if named { Ok(()) } else { give_name(&file, &beside) });
+            if let Err(error) = named.and_then(|()| std::fs::rename(&beside, path)) {
                 let _ = std::fs::remove_file(&beside);
                 return Err(error);
             }
@@ -174,6 +183,17 @@ impl Files {
     fn not_found(&self, path: &Path) -> FileError {
         FileError::NotFound { path: self.name(path), root: self.root.display().to_string() }
     }
+}
+
+/// A file in a folder that no name leads to; the umask decides who may read it.
+fn unnamed(folder: &Path) -> std::io::Result<std::fs::File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(rustix::fs::CWD, folder, flags, rustix::fs::Mode::from_raw_mode(0o666))?.into())
+}
+
+fn give_name(file: &std::fs::File, path: &Path) -> std::io::Result<()> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(rustix::fs::CWD, open, rustix::fs::CWD, path, rustix::fs::AtFlags::SYMLINK_FOLLOW)?)
 }
 
 fn failed(verb: &'static str, path: &Path, error: &std::io::Error) -> FileError {
@@ -222,6 +242,21 @@ mod tests {
         assert!(matches!(files.read(&other.join("x")), Err(FileError::Outside { .. })));
         assert!(matches!(files.read(&root.join("link")), Err(FileError::Outside { .. })), "a link leads out");
         assert!(matches!(files.read(&other.join("none")), Err(FileError::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_with_its_mode_and_nothing_is_left_beside_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path().to_owned(), Mode::Live);
+        let path = folder.path().join("new/Makefile");
+        files.write(&Permit::for_tests(), &path, "first").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        files.write(&Permit::for_tests(), &path, "second").unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((files.read(&path).unwrap().as_str(), mode), ("second", 0o640));
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert!(unnamed(folder.path()).is_ok(), "what is written here has a name before it is whole");
     }
 
     #[test]
