@@ -22,6 +22,13 @@ pub struct Request {
     pub branch: String,
 }
 
+/// A file that is not as the last commit has it: its text there, and now.
+struct Differing {
+    file: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
 /// Who commits, where git does not know who its user is.
 const AUTHOR: [(&str, &str); 2] = [("user.name", "railrun"), ("user.email", "railrun@localhost")];
 
@@ -44,32 +51,23 @@ impl Repo<'_> {
     /// Nothing differs where the files are as the last commit has them.
     pub async fn preview_commit(&self, request: &Request) -> Result<Preview<Commit>, RepoError> {
         let paths = self.paths(request)?;
-        let mut diff = Diff::new();
-        for path in &paths {
-            let (before, after) = (self.find_committed(path).await?, self.content(path)?);
-            if before != after {
-                diff.extend(committed(&self.relative(path), before.as_deref(), after.as_deref()));
-            }
-        }
-        if diff.is_empty() {
+        let differing = self.differing(&paths).await?;
+        if differing.is_empty() {
             return Ok(Preview::Same(Commit { id: self.head().await?, branch: self.branch().await?.unwrap_or_default() }));
         }
         self.may_commit(&request.branch).await?;
         self.refuse_others(&paths).await?;
         let headline = request.message.lines().next().unwrap_or_default();
         let mut shown = Diff::new().note(format!("on `{}`: {headline}", request.branch));
-        shown.extend(diff);
+        for one in differing {
+            shown.extend(committed(&one.file, one.before.as_deref(), one.after.as_deref()));
+        }
         self.foretell(request, &paths)?;
         Ok(Preview::Differs { diff: shown, foretold: None })
     }
 
     pub async fn commit(&self, permit: &Permit, request: &Request) -> Result<Commit, RepoError> {
-        let mut differing = Vec::new();
-        for path in self.paths(request)? {
-            if self.find_committed(&path).await? != self.content(&path)? {
-                differing.push(self.relative(&path));
-            }
-        }
+        let differing: Vec<String> = self.differing(&self.paths(request)?).await?.into_iter().map(|one| one.file).collect();
         if self.branch().await?.as_deref() != Some(&request.branch) {
             self.write_git(permit, &["switch", "--quiet", "-C", &request.branch], &[], None).await?;
         }
@@ -94,6 +92,17 @@ impl Repo<'_> {
             return Err(refused);
         }
         Ok(Commit { id: self.head().await?, branch: request.branch.clone() })
+    }
+
+    async fn differing(&self, paths: &[PathBuf]) -> Result<Vec<Differing>, RepoError> {
+        let mut found = Vec::new();
+        for path in paths {
+            let (before, after) = (self.find_committed(path).await?, self.content(path)?);
+            if before != after {
+                found.push(Differing { file: self.relative(path), before, after });
+            }
+        }
+        Ok(found)
     }
 
     /// Whether something could be committed at all; the error says what is in the way.

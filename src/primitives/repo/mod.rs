@@ -5,7 +5,7 @@ mod driver;
 mod error;
 mod makefile;
 
-use crate::effect::{Change, Preview};
+use crate::effect::Change;
 use crate::files::Files;
 use crate::host::Host;
 use crate::script::{Fault, Pending, Primitive, RhaiResultOf, Verb, bind, host_of, read as look, read_value, value};
@@ -169,24 +169,31 @@ mod verbs {
         })
     }
 
-    /// Writes a file as another checkout has it, with its mode, and gives a line for the commit's message: where it comes
-    /// from and the last commit there. Removing it there is another verb.
+    /// Writes a file as another checkout has it, with its mode. Removing it there is another verb; `origin` says for the
+    /// commit's message where it came from.
     ///
     /// ```rhai
-    /// let origin = repo::open("apps").take(repo::open("cluster"), "helm/gitea-values.sops.yaml", "helm/gitea-values.sops.yaml");
+    /// repo::open("apps").take(repo::open("cluster"), "helm/gitea-values.sops.yaml", "helm/gitea-values.sops.yaml");
     /// ```
     #[rhai_fn(global, volatile, return_raw)]
     pub fn take(ctx: NativeCallContext, checkout: &mut Checkout, other: Checkout, file: &str, to: &str) -> RhaiResultOf<Dynamic> {
         bind(&ctx, |host| {
             let (repo, from) = (on(host, checkout), on(host, &other));
-            let origin = host.wait::<_, _, Fault>(from.origin(file))?;
             let what = Change::new("repo take", target(checkout, to)).touching(resource(&ctx, checkout, to));
-            let preview = || match repo.preview_write(to, &from.read(file)?)? {
-                Preview::Differs { diff, .. } => Ok::<_, Fault>(Preview::Differs { diff, foretold: Some(origin.clone()) }),
-                _ => Ok(Preview::Same(origin.clone())),
-            };
-            host.change(what, preview, |permit, _| Ok(repo.take(permit, &from, file, to).map(|()| origin.clone())?))
+            let preview = || Ok::<_, Fault>(repo.preview_write(to, &from.read(file)?)?);
+            host.change(what, preview, |permit, _| Ok(repo.take(permit, &from, file, to)?))
         })
+    }
+
+    /// Where a file comes from that another checkout takes, as words for the commit there: `from NAME/FILE, last changed
+    /// there in COMMIT TITLE`. As true once the file has been removed here, until that is committed.
+    ///
+    /// ```rhai
+    /// note("the values are " + repo::open("cluster").origin("helm/gitea-values.sops.yaml"));
+    /// ```
+    #[rhai_fn(global, volatile, return_raw)]
+    pub fn origin(ctx: NativeCallContext, checkout: &mut Checkout, file: &str) -> RhaiResultOf<Dynamic> {
+        look(&ctx, &[], |host| host.wait::<_, _, Fault>(on(host, checkout).origin(file)))
     }
 
     /// Sets a target of a Makefile: replaced where it is, added beside its kin (`gitea-…`) where it is not, and declared
@@ -256,7 +263,7 @@ fn last_commit(checkout: &Checkout) -> String {
 }
 
 pub fn primitive() -> Primitive {
-    let reads = ["open", "exists", "read", "committed", "clean", "head", "branch", "merged", "ready"].map(Verb::read);
+    let reads = ["open", "exists", "read", "committed", "clean", "head", "branch", "merged", "ready", "origin"].map(Verb::read);
     let states = ["write", "remove", "take", "commit"].map(Verb::state);
     let states = states.into_iter().chain([Verb::state("set_target").options::<Target>()]);
     Primitive {

@@ -186,17 +186,29 @@ fn with_two_checkouts() -> Trial {
 }
 
 #[test]
-fn a_file_is_taken_once_with_its_mode_and_its_origin_is_said() {
+fn a_file_is_taken_once_with_its_mode() {
     let trial = with_two_checkouts();
     let (from, to) = (trial.folder.path().join("c/a.txt"), trial.folder.path().join("d/new/a.txt"));
     std::fs::set_permissions(&from, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let id = git(&trial, "log -1 --format=%h");
-    assert_eq!(trial.text(TAKE), format!("from c/a.txt, last changed there in {id} first"));
+    trial.run(TAKE);
     assert_eq!((trial.disk("d/new/a.txt"), std::fs::metadata(&to).unwrap().permissions().mode() & 0o777), ("one\n".into(), 0o755));
     trial.run(TAKE);
     assert_eq!(trial.said(), ["done repo take d/new/a.txt", "same repo take d/new/a.txt"]);
     assert_eq!(trial.code("repo::open(\"d\").take(repo::open(\"cluster\"), \"none\", \"x\")"), "file::not_found");
     assert_eq!(trial.code("repo::open(\"d\").take(repo::open(\"cluster\"), \"a.txt\", \"../x\")"), "repo::outside");
+}
+
+#[test]
+fn where_a_file_came_from_is_known_until_its_removal_is_committed() {
+    let trial = with_checkout();
+    let id = git(&trial, "log -1 --format=%h");
+    let origin = "repo::open(\"cluster\").origin(\"a.txt\")";
+    let expected = format!("from c/a.txt, last changed there in {id} first");
+    assert_eq!(trial.text(origin), expected);
+    trial.run("repo::open(\"cluster\").remove(\"a.txt\")");
+    assert_eq!(trial.text(origin), expected);
+    assert_eq!(trial.text("repo::open(\"cluster\").origin(\"never/was.txt\")"), "from c/never/was.txt, never committed there");
+    assert_eq!(trial.code("repo::open(\"cluster\").origin(\"../x\")"), "repo::outside");
 }
 
 #[test]
