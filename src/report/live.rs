@@ -4,31 +4,45 @@
 use super::line::{Mark, Paint, shorten};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// How many of the steps to come are shown.
 const SHOWN: usize = 4;
 
+/// Columns beside step and message: margin, spinner, blanks, a bar of ten, and `1234s left`.
+const GAUGE: usize = 28;
+const SPINNER: usize = 13;
+
+/// The step under way, and which of how many it is.
+pub struct Step {
+    pub name: String,
+    pub index: usize,
+    pub count: usize,
+}
+
 pub struct Bar {
     bar: ProgressBar,
-    colour: bool,
+    paint: Paint,
+    step: Step,
     /// The lines below it, as a part of its template.
     below: String,
 }
 
 impl Bar {
     /// Shows that a step is under way until [`Bar::clear`].
-    pub fn start(paint: Paint, step: &str, to_come: &[String]) -> Self {
+    pub fn start(paint: Paint, step: Step, to_come: &[String]) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let below = below(paint, to_come).iter().fold(String::new(), |below, line| below + "\n" + literal(line).as_str());
-        let bar = Self { bar, colour: paint.colour, below };
-        bar.bar.set_style(bar.spinner());
-        bar.bar.set_prefix(step.to_owned());
+        let bar = Self { bar, paint, step, below };
+        bar.say("");
         bar.bar.enable_steady_tick(Duration::from_millis(120));
         bar
     }
 
+    /// What it does now, of which nothing is known yet but the name.
     pub fn say(&self, text: &str) {
-        self.bar.set_message(text.to_owned());
+        self.bar.set_style(self.spinner());
+        self.fill(text, SPINNER);
     }
 
     /// How far it is; a gauge where the whole is known.
@@ -38,10 +52,17 @@ impl Bar {
                 self.bar.set_style(self.gauge());
                 self.bar.set_length(total);
                 self.bar.set_position(position);
+                self.fill(text, GAUGE);
             }
-            _ => self.bar.set_style(self.spinner()),
+            _ => self.say(text),
         }
-        self.say(text);
+    }
+
+    /// Step and message, no longer together than the line has room: a line that wraps cannot be redrawn.
+    fn fill(&self, text: &str, beside: usize) {
+        let (step, text) = fitted(&self.step, text, self.paint.width.saturating_sub(beside));
+        self.bar.set_prefix(step);
+        self.bar.set_message(text);
     }
 
     /// Prints above it.
@@ -65,9 +86,18 @@ impl Bar {
     }
 
     fn template(&self, line: &str) -> String {
-        let line = if self.colour { line.to_owned() } else { line.replace(":.dim", "") };
+        let line = if self.paint.colour { line.to_owned() } else { line.replace(":.dim", "") };
         format!("  {line}{}", self.below)
     }
+}
+
+/// A step and what it says within this many columns: of a long message a part goes first, of a long name the end.
+fn fitted(step: &Step, text: &str, room: usize) -> (String, String) {
+    let place = format!(" ({}/{})", step.index, step.count);
+    let for_name = room.saturating_sub(text.width().min(room / 2) + place.width());
+    let step = shorten(&step.name, for_name) + place.as_str();
+    let text = shorten(text, room.saturating_sub(step.width()));
+    (step, text)
 }
 
 /// The next steps, and how many there are after them.
@@ -112,8 +142,27 @@ mod tests {
 
     #[test]
     fn without_colour_nothing_is_dimmed() {
-        let template = |colour| Bar { bar: ProgressBar::hidden(), colour, below: "\nnext".into() }.template("{spinner} {msg:.dim}");
+        let bar = |colour| Bar { bar: ProgressBar::hidden(), paint: Paint { colour, width: 24 }, step: step("s"), below: "\nnext".into() };
+        let template = |colour| bar(colour).template("{spinner} {msg:.dim}");
         assert_eq!((template(true).as_str(), template(false).as_str()), ("  {spinner} {msg:.dim}\nnext", "  {spinner} {msg}\nnext"));
+    }
+
+    fn step(name: &str) -> Step {
+        Step { name: name.into(), index: 3, count: 12 }
+    }
+
+    #[test]
+    fn step_and_message_fit_into_the_line() {
+        let (long, said) =
+            ("back up database and volume, and prove the upload", "gitea/persistentvolumeclaim/gitea-shared-storage  1.2/2.1 GiB");
+        assert_eq!(fitted(&step("stop Gitea"), "kube scale", 72), ("stop Gitea (3/12)".into(), "kube scale".into()));
+        for room in [72, 52, 32] {
+            let (step, text) = fitted(&step(long), said, room);
+            assert!(step.width() + text.width() <= room && step.ends_with("… (3/12)") && !text.is_empty(), "{room}: {step}|{text}");
+        }
+        let (whole, text) = fitted(&step(long), "", 72);
+        assert_eq!((whole, text), (format!("{long} (3/12)"), String::new()));
+        fitted(&step(long), said, 0);
     }
 
     #[test]

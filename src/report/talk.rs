@@ -2,7 +2,7 @@
 
 use super::diff;
 use super::line::{Mark, Paint, harmless};
-use super::live::{self, Bar};
+use super::live::{self, Bar, Step};
 use crate::duration::show;
 use crate::effect::{Diff, Mode};
 use crate::event::{Ending, Event, Listener, Phase, RunOutcome, Verdict};
@@ -95,7 +95,8 @@ impl Talk {
     fn start_bar(&self, state: &mut State, index: usize, count: usize, name: &str) {
         if self.live && self.verbosity != Verbosity::Quiet {
             let to_come = state.steps.get(index..).unwrap_or_default();
-            state.bar = Some(Bar::start(self.paint, &self.clean(&format!("{name} ({index}/{count})")), to_come));
+            let step = Step { name: self.clean(name).replace('\n', " "), index, count };
+            state.bar = Some(Bar::start(self.paint, step, to_come));
         }
     }
 
