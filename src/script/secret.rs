@@ -40,6 +40,8 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("to_string", |secret: &mut Secret| swallowed::keep::<String>(Dynamic::from(not_text(secret))));
     engine.register_fn("has", |ctx: NativeCallContext, secret: &mut Secret, text: &str| has(&ctx, secret, text));
     engine.register_fn("has", |ctx: NativeCallContext, secret: &mut Secret, part: Secret| has(&ctx, secret, reveal(&ctx, &part)?));
+    // Whether there is one says nothing of it.
+    engine.register_fn("is_empty", |ctx: NativeCallContext, secret: &mut Secret| reveal(&ctx, secret).map(str::is_empty));
     register_texts(engine);
     register_comparisons(engine);
 }

@@ -7,6 +7,7 @@ use crate::effect::{Change, Diff, Preview};
 use crate::host::Host;
 use crate::script::target::{is_target, target};
 use crate::script::{Fault, Primitive, RhaiResultOf, Verb, bind, read, value};
+use jiff::Timestamp;
 use miette::Diagnostic;
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, NativeCallContext};
@@ -35,7 +36,8 @@ mod verbs {
         bind(&ctx, |host| keep(host, name, &subject, &fact))
     }
 
-    /// The fact that was stored about a subject, with `recorded_at`. There is none once the subject has changed.
+    /// The fact that was stored about a subject, with `recorded_at` and `age_seconds`. There is none once the subject has
+    /// changed.
     ///
     /// ```rhai
     /// let proven = evidence::find("certificate", target).equal;
@@ -112,7 +114,10 @@ fn look_up(host: &Host, name: &str, subject: &Dynamic) -> Result<Value, Fault> {
     let fact = object["data"]["fact"].as_str().ok_or_else(|| unreadable("it holds no fact".into()))?;
     let mut fact: Value = serde_json::from_str(fact).map_err(|error| unreadable(error.to_string()))?;
     if let Some(map) = fact.as_object_mut() {
-        map.insert("recorded_at".into(), object["data"]["at"].clone());
+        let at: Timestamp =
+            object["data"]["at"].as_str().unwrap_or_default().parse().map_err(|_| unreadable("it does not say when".into()))?;
+        map.insert("recorded_at".into(), at.to_string().into());
+        map.insert("age_seconds".into(), Timestamp::now().duration_since(at).as_secs().max(0).into());
     }
     Ok(fact)
 }

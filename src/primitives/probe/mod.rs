@@ -95,9 +95,10 @@ mod verbs {
     }
 
     /// Stops a probe and says what it saw. `login` and `writer` have `outage_ms`, `first_failure_ms`,
-    /// `first_success_ms`, `longest_gap_ms`, `sampling_ms` (how far they may be off), `samples`, `per_second`, `failed`,
-    /// `failures` (each with `what` and `count`), `ends_well`; `writer` also `acknowledged`, `lost` (acknowledged ids that
-    /// the table does not hold; `()` where it could not be read) and `lost_ids`. `members` has `before`, `after`,
+    /// `first_success_ms`, `longest_gap_ms`, `sampling_ms` (how far they may be off), `samples`, `per_second`,
+    /// `good_per_second_before` (the first mark), `failed`, `failures` (each with `what` and `count`), `begins_well` (false
+    /// where the outage had begun before the probe), `ends_well`; `writer` also `acknowledged`, `lost` (acknowledged ids
+    /// that the table does not hold; `()` where it could not be read) and `lost_ids`. `members` has `before`, `after`,
     /// `other_primary_ms`, `most_primaries`, `dual_primary_ms`; `pool` has `wrong_primary_ms`. From the first mark on count
     /// `streaming_ms`, `pool_ms` and `recovery_ms`, which are `()` where that never came about.
     ///

@@ -11,6 +11,9 @@ pub struct Outage {
     pub samples: usize,
     /// How many a second there were.
     pub per_second: f64,
+    /// How many questions a second, from the first one with a good answer to the mark, got a good answer: as many as there
+    /// can be while nothing is broken.
+    pub good_per_second_before: f64,
     pub failed: usize,
     /// Of them, those that were answered before the mark: what was done then is not what made them fail.
     pub failed_before: usize,
@@ -23,6 +26,8 @@ pub struct Outage {
     pub longest_gap_ms: u64,
     /// How far `outage_ms` may be off: the time to the good question before it, and from the last failed one to its end.
     pub sampling_ms: u64,
+    /// Whether there was a good answer before the outage: otherwise it had begun before anybody looked.
+    pub begins_well: bool,
     /// Whether the last question got a good answer.
     pub ends_well: bool,
     /// What failed answers said, with their number.
@@ -43,10 +48,12 @@ pub fn outage<T>(samples: &[Sample<T>], every: Duration, mark: Duration, ended: 
     let mut figures = Outage {
         samples: samples.len(),
         per_second: per_second(samples.len(), ended),
+        good_per_second_before: good_before(samples, mark),
         failed: all.len(),
         failed_before: all.len() - failed.len(),
         longest_gap_ms: millis(gap),
         sampling_ms: millis(every),
+        begins_well: true,
         ends_well: samples.last().is_some_and(Sample::is_good),
         failures: counted(&all),
         ..Outage::default()
@@ -56,11 +63,17 @@ pub fn outage<T>(samples: &[Sample<T>], every: Duration, mark: Duration, ended: 
     let end = samples.iter().filter(|sample| sample.is_good() && sample.asked > last.asked).map(|sample| sample.answered).min();
     let until = end.unwrap_or(last.answered);
     let doubt = first.asked.saturating_sub(before.unwrap_or_default()) + until.saturating_sub(last.asked);
+    figures.begins_well = before.is_some();
     figures.first_failure_ms = Some(millis(first.asked));
     figures.first_success_ms = end.map(millis);
     figures.outage_ms = millis(until.saturating_sub(first.asked));
     figures.sampling_ms = millis(doubt).max(figures.sampling_ms);
     figures
+}
+
+fn good_before<T>(samples: &[Sample<T>], mark: Duration) -> f64 {
+    let good: Vec<Duration> = samples.iter().filter(|sample| sample.is_good() && sample.asked < mark).map(|sample| sample.asked).collect();
+    good.first().map_or(0.0, |first| per_second(good.len(), mark.saturating_sub(*first)))
 }
 
 /// The longest time without a good answer that ended after the mark; it may last until the end.
@@ -116,6 +129,7 @@ mod tests {
         let samples = [sample(0, 10, Some("slow")), sample(100, 110, None), sample(200, 210, Some("refused")), sample(300, 310, None)];
         let seen = outage(&samples, EVERY, Duration::from_millis(150), ENDED);
         assert_eq!((seen.failed, seen.failed_before, seen.outage_ms, seen.longest_gap_ms), (2, 1, 110, 200));
+        assert!((seen.good_per_second_before - 1.0 / 0.05).abs() < 0.1, "{seen:?}");
     }
 
     #[test]
@@ -128,5 +142,13 @@ mod tests {
     fn an_outage_that_has_not_ended_counts_to_the_last_failure() {
         let seen = outage(&[sample(0, 10, None), sample(100, 1100, Some("refused"))], EVERY, Duration::ZERO, ENDED);
         assert_eq!((seen.outage_ms, seen.ends_well, seen.first_success_ms), (1000, false, None));
+    }
+
+    #[test]
+    fn an_outage_may_have_begun_before_anybody_looked() {
+        let seen = outage(&[sample(0, 10, Some("refused")), sample(100, 110, None)], EVERY, Duration::ZERO, ENDED);
+        assert_eq!((seen.outage_ms, seen.begins_well, seen.ends_well), (110, false, true));
+        assert!(outage(&[sample(0, 10, None), sample(100, 110, Some("refused"))], EVERY, Duration::ZERO, ENDED).begins_well);
+        assert!(outage(&[sample(0, 10, None)], EVERY, Duration::ZERO, ENDED).begins_well);
     }
 }

@@ -160,6 +160,12 @@ mod tests {
     }
 
     #[test]
+    fn whether_there_is_one_may_be_asked() {
+        let trial = Trial::live();
+        assert_eq!(trial.text("[secret::join([], \";\").is_empty(), secret::format(\"{}\", \"x\").is_empty()]"), "[true, false]");
+    }
+
+    #[test]
     fn what_was_joined_is_split_again() {
         let trial = Trial::live();
         trial.run("let a = secret::format(\"{}\", \"abcd\"); let b = secret::format(\"{}\", \"efgh\"); let parts = secret::split(secret::join([a, b], \";\"), \";\"); if parts.len() != 2 || parts[0] != a || parts[1] != b { throw \"wrong\" }");
