@@ -4,13 +4,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests run programs")]
 
-use super::platform::{Repository, keep, kubectl};
+use super::platform::{GITEA, Repository, keep, kubectl, password};
 use crate::support::sandbox::shell;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 const T01: &str = "scripts/t01-postgresql-ha.rhai";
+/// Two samples of the one that asks less often: how far two sights of the same gap may be apart.
+const LOGINS_APART: i64 = 400;
 const ROUND: &str = r#"
 import "failover" as failover;
 
@@ -37,14 +39,15 @@ struct Observer {
 impl Observer {
     fn start() -> Self {
         let address = kubectl("-n platform get service postgresql-ha-pgpool -o jsonpath='{.spec.clusterIP}'");
-        let password = kubectl("-n platform get secret postgresql-ha-postgresql -o jsonpath='{.data.password}' | base64 -d");
+        let postgres = kubectl("-n platform get secret postgresql-ha-postgresql -o jsonpath='{.data.password}' | base64 -d");
         let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/observer"))
-            .args(["platform", "postgresql-ha", &address])
+            .args(["platform", "postgresql-ha", &address, GITEA, "root1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3 with psycopg2 (`sandbox setup` installs it)");
-        writeln!(child.stdin.take().expect("its input"), "{password}").expect("its input");
+        let users = password("root1");
+        writeln!(child.stdin.take().expect("its input"), "{postgres}\n{users}").expect("its input");
         let mut said = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         said.read_line(&mut line).expect("its output");
@@ -92,6 +95,8 @@ pub fn figures_agree_with_an_observer(kinds: &[&str], rounds: usize) {
             let doubt = figure(&row, "/report/writer/sampling_ms") + figure(&seen, "/writer/doubt_ms");
             let ours = figure(&row, "/report/writer/outage_ms");
             agrees(kind, "the writer's outage", ours, figure(&seen, "/writer/outage_ms"), doubt);
+            let ours = figure(&row, "/report/login/longest_gap_ms");
+            agrees(kind, "the longest time without a login", ours, figure(&seen, "/logins/gap_ms"), LOGINS_APART);
             let ours = figure(&row, "/report/members/dual_primary_ms");
             agrees(kind, "two primaries", ours, figure(&seen, "/members/dual_primary_ms"), 200);
             assert_eq!((figure(&row, "/report/writer/lost"), figure(&seen, "/lost")), (0, 0), "{kind}: writes are lost");

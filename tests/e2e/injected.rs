@@ -9,17 +9,15 @@ const FAILING: &str = "    task.step(\"on purpose\", || { throw \"injected on pu
 /// Values that a task has begun to write and does not take back.
 const KEPT: [&str; 3] = ["valkey-values.sops.yaml", "postgresql-ha-values.sops.yaml", "databases.sops.yaml"];
 
-/// Runs each of these scripts once for every step in it, with a step put before that one which fails.
-pub fn after_every_step(scripts: &[&str]) {
-    for script in scripts {
-        let file = format!("scripts/{script}.rhai");
-        let text = Repository::own().read(&file);
-        let mark = Mark::now();
-        Repository::own().railrun(&[&file, "--dry-run"]).exits(0);
-        assert_eq!(mark.writes(), Vec::<String>::new(), "{file}'s dry run wrote something");
-        for (place, step) in steps(&text) {
-            fails_before(&file, &text, place, step);
-        }
+/// Runs a script once for every step in it, with a step put before that one which fails.
+pub fn after_every_step(script: &str) {
+    let file = format!("scripts/{script}.rhai");
+    let text = Repository::own().read(&file);
+    let mark = Mark::now();
+    Repository::own().railrun(&[&file, "--dry-run"]).exits(0);
+    assert_eq!(mark.writes(), Vec::<String>::new(), "{file}'s dry run wrote something");
+    for (place, step) in steps(&text) {
+        fails_before(&file, &text, place, step);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Whole tasks on the real sandbox. There is one platform, so these run one after the other, in the order of `main_job`.
 
+mod anew;
 mod argv;
+mod chains;
 mod failover;
 mod failures;
 mod injected;

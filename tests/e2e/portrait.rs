@@ -6,7 +6,7 @@ use crate::support::sandbox::shell;
 use serde_json::{Map, Value, json};
 
 const KINDS: &str = "deployments,statefulsets,services,configmaps,secrets,persistentvolumeclaims,serviceaccounts,roles,rolebindings";
-const NAMESPACES: [&str; 2] = ["gitea", "platform"];
+const NAMESPACES: [&str; 3] = ["gitea", "platform", "apps"];
 pub const CHECKOUTS: [&str; 3] = ["railiance-platform", "railiance-cluster", "railiance-apps"];
 
 /// By `namespace/kind/name`, and by checkout.
@@ -15,7 +15,24 @@ pub fn taken() -> Map<String, Value> {
         let listed: Value = serde_json::from_str(&kubectl(&format!("-n {namespace} get {KINDS} -o json"))).expect("JSON");
         listed["items"].as_array().expect("items").iter().map(|object| (key(object), reduced(object))).collect::<Vec<_>>()
     });
-    objects.chain(CHECKOUTS.iter().map(|name| ((*name).to_owned(), commits(name)))).collect()
+    objects.chain(volumes()).chain(CHECKOUTS.iter().map(|name| ((*name).to_owned(), commits(name)))).collect()
+}
+
+/// What becomes of each volume, by the claim that it is for.
+fn volumes() -> Vec<(String, Value)> {
+    let listed: Value = serde_json::from_str(&kubectl("get persistentvolumes -o json")).expect("JSON");
+    let one = |volume: &Value| {
+        let claim = &volume["spec"]["claimRef"];
+        let marks =
+            volume["metadata"]["annotations"].as_object().into_iter().flatten().filter(|(name, _)| name.starts_with("railrun.dev/"));
+        let facts = json!({
+            "policy": volume["spec"]["persistentVolumeReclaimPolicy"],
+            "phase": volume["status"]["phase"],
+            "marks": marks.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>(),
+        });
+        (format!("volume of {}/{}", claim["namespace"], claim["name"]), facts)
+    };
+    listed["items"].as_array().expect("items").iter().map(one).collect()
 }
 
 /// Each difference between what there is and what there should be, in words.

@@ -2,20 +2,13 @@
 
 use super::logs::Mark;
 use super::platform::{GITEA, Repository, checkout, database_host, facts, forget_runs, keep, kubectl, login_works};
-use super::{failover, injected, portrait, workplan};
+use super::{failover, injected, workplan};
 use crate::support::account::{self, Account};
-use crate::support::boundary;
 use crate::support::sandbox::{self, shell};
 use crate::trust::cluster;
-use serde_json::{Map, Value};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const T01: &str = "scripts/t01-postgresql-ha.rhai";
-const T02: &str = "scripts/t02-gitea-migrate.rhai";
-const T06: &str = "scripts/t06-valkey.rhai";
-const CHAIN: [&str; 3] = [T01, T02, T06];
-
-fn back_to_the_start() {
+pub fn back_to_the_start() {
     keep("== back to the starting state\n");
     forget_runs();
     // Into a file: what it starts outlives it, and would keep a pipe open.
@@ -29,97 +22,6 @@ fn migrated(repository: &Repository) {
     repository.railrun(&["run", "t01", "t02"]).exits(0);
 }
 
-/// What an uninterrupted run of each task leaves, and how long it took.
-struct Undisturbed {
-    portraits: Vec<Map<String, Value>>,
-    took: Vec<Duration>,
-}
-
-fn undisturbed(repository: &Repository) -> Undisturbed {
-    let mut seen = Undisturbed { portraits: Vec::new(), took: Vec::new() };
-    back_to_the_start();
-    for script in CHAIN {
-        let begun = Instant::now();
-        repository.railrun(&[script]).exits(0);
-        seen.took.push(begun.elapsed());
-        seen.portraits.push(portrait::taken());
-    }
-    seen
-}
-
-/// The end is the same as that of a run that nobody disturbed, and no lock is left.
-fn ends_like(script: &str, undisturbed: &Map<String, Value>) {
-    let differences = portrait::differences(&portrait::taken(), undisturbed);
-    assert!(differences.is_empty(), "after {script}:\n{}", differences.join("\n"));
-    let leases = kubectl("get leases -A -o name");
-    assert!(!leases.contains("railrun-sandbox"), "a lock is left: {leases}");
-}
-
-#[test]
-#[ignore = "ten minutes: a run of each task for every intent and every outcome"]
-fn killed_anywhere_a_task_ends_as_if_nothing_had_happened() {
-    if !sandbox::is_up() {
-        return;
-    }
-    let repository = Repository::own();
-    let undisturbed = undisturbed(&repository);
-    back_to_the_start();
-    let before = facts();
-    for (script, portrait) in CHAIN.into_iter().zip(&undisturbed.portraits) {
-        killed_at_every_boundary(&repository, script);
-        ends_like(script, portrait);
-    }
-    assert_eq!(facts(), before, "what users have is not what it was");
-}
-
-#[test]
-#[ignore = "a quarter of an hour: ten runs of each task killed at random"]
-fn killed_at_random_a_task_ends_as_if_nothing_had_happened() {
-    if !sandbox::is_up() {
-        return;
-    }
-    let repository = Repository::own();
-    let undisturbed = undisturbed(&repository);
-    back_to_the_start();
-    let before = facts();
-    for ((script, portrait), took) in CHAIN.into_iter().zip(&undisturbed.portraits).zip(&undisturbed.took) {
-        killed_ten_times_at_random(&repository, script, *took);
-        ends_like(script, portrait);
-    }
-    assert_eq!(facts(), before, "what users have is not what it was");
-}
-
-fn killed_at_every_boundary(repository: &Repository, script: &str) {
-    let (mut met, begun) = (Vec::new(), Instant::now());
-    while boundary::killed_at_next(repository.start(&[script, "--set", "lock.lasts=3s"]), &mut met) {
-        assert!(met.len() < 120, "no end of boundaries: {met:#?}");
-    }
-    let seconds = begun.elapsed().as_secs();
-    keep(&format!("{script}: killed at {} boundaries in {seconds} s:\n  {}\n", met.len(), met.join("\n  ")));
-    assert!(met.len() >= 2, "only {met:?}"); // T01 finds its values ready: its release is all that it changes
-}
-
-fn killed_ten_times_at_random(repository: &Repository, script: &str, took: Duration) {
-    let mut before_the_end = 0;
-    for _ in 0..10 {
-        let mut child = repository.start(&[script, "--set", "lock.lasts=3s"]);
-        // Read, so that it does not wait for a reader.
-        let mut pipes = (child.stdout.take().expect("stdout"), child.stderr.take().expect("stderr"));
-        std::thread::spawn(move || std::io::copy(&mut pipes.0, &mut std::io::sink()));
-        std::thread::spawn(move || std::io::copy(&mut pipes.1, &mut std::io::sink()));
-        let random = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").subsec_nanos();
-        // Each goes on where the one before was killed: together they take as long as one that nobody disturbs.
-        let share = f64::from(random % 1000) / 1000.0 * 0.4;
-        std::thread::sleep(took.mul_f64(share));
-        before_the_end += u32::from(child.try_wait().expect("its state").is_none());
-        child.kill().expect("killed");
-        child.wait().expect("it ends");
-    }
-    keep(&format!("{script}: of 10 runs {before_the_end} were killed before their end\n"));
-    assert!(before_the_end >= 2, "only {before_the_end} of 10 runs were killed before their end");
-    repository.railrun(&[script, "--set", "lock.lasts=3s"]).exits(0);
-}
-
 #[test]
 #[ignore = "ten minutes: a run for every step of T01 and T02"]
 fn a_failure_after_any_step_of_the_main_job_leaves_gitea_working() {
@@ -130,7 +32,7 @@ fn a_failure_after_any_step_of_the_main_job_leaves_gitea_working() {
     back_to_the_start();
     let before = facts();
     for script in ["t01-postgresql-ha", "t02-gitea-migrate"] {
-        injected::after_every_step(&[script]);
+        injected::after_every_step(script);
         repository.railrun(&[&format!("scripts/{script}.rhai")]).exits(0);
     }
     assert!(database_host().starts_with("postgresql-ha-pgpool.platform"), "{}", database_host());
@@ -138,20 +40,35 @@ fn a_failure_after_any_step_of_the_main_job_leaves_gitea_working() {
 }
 
 #[test]
-#[ignore = "ten minutes: a run for every step of T03, T04, T05 and T06"]
-fn a_failure_after_any_step_leaves_gitea_working() {
+#[ignore = "ten minutes: a run for every step of T04 and T06"]
+fn a_failure_after_any_step_of_a_service_leaves_gitea_working() {
     if !sandbox::is_up() {
         return;
     }
     let repository = Repository::own();
     migrated(&repository);
     let before = facts();
-    injected::after_every_step(&["t04-ha-failover"]);
+    injected::after_every_step("t04-ha-failover");
     while_frozen();
-    injected::after_every_step(&["t06-valkey"]);
+    injected::after_every_step("t06-valkey");
     repository.railrun(&["run", "t06"]).exits(0);
-    injected::after_every_step(&["t03-gitea-relocate", "t05-backup-relocate"]);
-    repository.railrun(&["run", "t03", "t05"]).exits(0);
+    assert_eq!(facts(), before, "what users have is not what it was");
+}
+
+#[test]
+#[ignore = "ten minutes: a run for every step of T03 and T05"]
+fn a_failure_after_any_step_of_a_move_leaves_gitea_working() {
+    if !sandbox::is_up() {
+        return;
+    }
+    let repository = Repository::own();
+    migrated(&repository);
+    repository.railrun(&["run", "t06"]).exits(0);
+    let before = facts();
+    for (script, task) in [("t03-gitea-relocate", "t03"), ("t05-backup-relocate", "t05")] {
+        injected::after_every_step(script);
+        repository.railrun(&["run", task]).exits(0);
+    }
     assert_eq!(facts(), before, "what users have is not what it was");
 }
 
@@ -245,6 +162,8 @@ fn the_six_tasks_run_to_their_end_in_one_command() {
     keep(&said);
     assert!(said.contains("T04 is done"), "{said}");
     let stricter = repository.railrun(&["status", "--set", "ha.limits.graceful.outage=9s"]).exits(1);
+    let older = repository.railrun(&["status", "--set", "ha.max_age=1s"]).exits(1);
+    assert!(older.stdout.contains("which is longer ago than ha.max_age"), "{}", older.stdout);
     assert!(stricter.stdout.contains("every failure was measured within its limits"), "{}", stricter.stdout);
 }
 

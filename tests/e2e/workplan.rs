@@ -101,11 +101,11 @@ fn clones() -> String {
 /// A database in a values file of the cluster is found, whatever the file is called.
 fn the_boundary_is_seen(repository: &Repository) {
     repository.railrun(&["scripts/boundary.rhai"]).exits(0);
-    let stray = checkout("railiance-cluster").join("helm/wiki-values.yaml");
+    let stray = checkout("railiance-cluster").join("helm/wärme-values.yaml");
     shell(&format!("printf 'postgresql:\\n  enabled: true\\n' > {}", stray.display()));
     let ran = repository.railrun(&["scripts/boundary.rhai"]);
     shell(&format!("rm {}", stray.display()));
-    ran.exits(1).says("railiance-cluster/helm/wiki-values.yaml: postgresql");
+    ran.exits(1).says("railiance-cluster/helm/wärme-values.yaml: postgresql");
 }
 
 /// A database and a user of Valkey for applications after Gitea; passwords are rotated, the old one is refused.
@@ -115,7 +115,7 @@ fn further_applications_get_their_own(repository: &Repository) {
         assert!(ran.stderr.contains("the cluster itself has a user or database"), "{}", ran.stderr);
     }
     repository.railrun(&["scripts/new-database.rhai", "--set", "app.name=wiki"]).exits(0).says("postgresql://wiki@");
-    for application in ["wiki", "gitea"] {
+    for application in ["wiki", "wiki", "gitea"] {
         let rotated = repository.railrun(&["scripts/rotate-password.rhai", "--set", &format!("app.name={application}")]).exits(0);
         assert!(rotated.stderr.contains("the old one is refused"), "{}", rotated.stderr);
     }
